@@ -1,0 +1,102 @@
+"""The autoencoder itself: encoder, bottleneck, decoder, likelihood, and what training minimises.
+
+::
+
+    x ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, the parameters of p(x | z)
+    objective = −log p(x | z)  +  cost of the bottleneck          (per sample, named terms)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import nn
+
+from diabolo.bottlenecks import Plain
+from diabolo.bottlenecks.code import Code
+from diabolo.layers import initialise
+from diabolo.likelihoods.base import Likelihood
+from diabolo.networks import MLP
+from diabolo.random import Noise, torch_generator
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """Named terms of the objective, each (n,), in nats per sample."""
+
+    terms: dict[str, torch.Tensor]
+
+    @property
+    def total(self) -> torch.Tensor:
+        """Sum of the terms, (n,)."""
+        return torch.stack(list(self.terms.values())).sum(dim=0)
+
+
+class AutoencoderModule(nn.Module):
+    """Parts put together for inputs of one shape.
+
+    ``noise=None`` means evaluation: every output is then a deterministic function of x.
+    """
+
+    encoder: Any
+    bottleneck: Any
+    decoder: Any
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        code_size: int,
+        network: MLP,
+        bottleneck: Plain,
+        likelihood: Likelihood,
+    ):
+        super().__init__()
+        self.encoder = network.encoder(shape)
+        self.bottleneck = bottleneck.build(self.encoder.out_features, code_size)
+        self.decoder = network.decoder(code_size, shape, likelihood.outputs)
+        self.shape = shape
+        self.likelihood = likelihood
+
+    @classmethod
+    def initialised(cls, seed: int, x: torch.Tensor, *parts) -> AutoencoderModule:
+        """Build on x's device with weights drawn from `seed` and biases set on the rows x.
+
+        The decoder starts at the mean of the data, and code units start centred.
+        """
+        module = cls.empty(tuple(x.shape[1:]), *parts)
+        initialise(module, torch_generator(seed, "weights"))
+        with torch.no_grad():
+            module.decoder.set_output_bias(module.likelihood.bias(x.mean(dim=0)))
+            module.bottleneck.centre(module.encoder(x))
+        return module
+
+    @classmethod
+    def empty(cls, *args) -> AutoencoderModule:
+        """Build with memory that holds nothing yet, without drawing from any generator."""
+        with torch.device("meta"):
+            module = cls(*args)
+        return module.to_empty(device="cpu")
+
+    def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
+        """Return the codes of x (n, *shape)."""
+        return self.bottleneck(self.encoder(x, noise), noise)
+
+    def decode(self, z: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        """Return the parameters of p(x | z) for z (n, code_size)."""
+        return self.decoder(z, noise)
+
+    def objective(self, x: torch.Tensor, noise: Noise | None = None) -> Loss:
+        """Return the named terms that training minimises, for x (n, *shape)."""
+        code = self.encode(x, noise)
+        log_prob = self.likelihood.log_prob(self.decode(code.z, noise), x)
+        return Loss({"reconstruction": -log_prob.flatten(1).sum(dim=1), **code.costs})
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean of p(x | z) at the code of x, (n, *shape)."""
+        return self.likelihood.mean(self.decode(self.encode(x).z))
+
+    def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        """Return the objective per sample, (n,)."""
+        return self.objective(x, noise).total

@@ -1,0 +1,32 @@
+"""Modules of the bottlenecks."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from diabolo.bottlenecks.code import Code
+from diabolo.layers import Dense
+from diabolo.random import Noise
+
+
+class PlainHead(nn.Module):
+    """h (n, features) → z (n, code_size) = f(W h + b), free of cost."""
+
+    def __init__(self, features: int, code_size: int, activation: str):
+        super().__init__()
+        self.layer = Dense(features, code_size, activation)
+
+    def forward(self, h: torch.Tensor, noise: Noise | None = None) -> Code:
+        return Code(self.layer(h), {})
+
+    @torch.no_grad()
+    def centre(self, h: torch.Tensor) -> None:
+        """Set the bias so that each unit's input has median zero on these features.
+
+        A rectified unit then starts active on half of the data. Without it, features that are all
+        positive (as after ReLU, or pixels) can leave a unit silent on every row from the start,
+        and a silent rectified unit gets no gradient to come back.
+        """
+        u = torch.nn.functional.linear(h, self.layer.weight)
+        self.layer.bias.copy_(-u.median(dim=0).values)

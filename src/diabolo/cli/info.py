@@ -1,0 +1,34 @@
+"""``diabolo info``"""
+
+from __future__ import annotations
+
+from diabolo.cli import common
+
+
+def info(model: common.Model, json: common.Json = False) -> None:
+    """Say what a model folder holds."""
+    from diabolo import store
+
+    estimator = common.load_model(model)
+    if json:
+        _, config, _ = store.read(model)
+        common.print_json({k: v for k, v in config.items() if k != "history"})
+        return
+    spec, schema, last = estimator.spec_, estimator.schema_, estimator.history_[-1]
+    weights = sum(p.numel() for p in estimator.module_.parameters())
+    rows = [
+        ("input", f"{spec.kind}, {' × '.join(map(str, schema.shape))} values a row"),
+        ("columns", ", ".join(schema.names) if schema.names else "unnamed"),
+        ("types", ", ".join(sorted(set(schema.dtypes)))),
+        ("scaling", spec.scaling),
+        ("code", f"{spec.code_size} numbers, {spec.bottleneck}"),
+        ("network", f"{spec.network}, {weights:,} weights"),
+        ("likelihood", spec.likelihood),
+        ("training", f"{last['epoch']} of {spec.max_epochs} epochs, {estimator.stopped_}"),
+        ("", f"{last['seconds']:.1f} s, seed {spec.seed}"),
+        ("loss (nats per value)", f"{last['train']:.6g} on training rows"),
+    ]
+    if "held_out" in last:
+        best = min(row["held_out"] for row in estimator.history_)
+        rows.append(("", f"{best:.6g} on {len(estimator.held_out_):,} held-out rows (best)"))
+    common.print_table(("", "value"), rows, title=str(model))

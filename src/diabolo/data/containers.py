@@ -1,0 +1,201 @@
+"""Users' containers: numpy arrays, tensors, lists, and the data frames of pandas, polars, arrow.
+
+`unpack` turns any of them into one array and remembers how to give the same kind back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from diabolo.errors import DataError, SchemaError
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpacked:
+    """An array and where it came from.
+
+    Attributes
+    ----------
+    array : ndarray (n, …)
+        Numbers or booleans, in the data's own type (the common one of a frame's columns).
+    names : tuple of str or None
+        Column names of a data frame.
+    dtypes : tuple of str
+        numpy types: one per column of a frame, else one for the whole array.
+    source : object
+        What the user passed.
+    """
+
+    array: np.ndarray
+    names: tuple[str, ...] | None
+    dtypes: tuple[str, ...]
+    source: Any
+
+
+def unpack(data: Any, columns: tuple[str, ...] | None = None) -> Unpacked:
+    """Return the data as an array of numbers.
+
+    Parameters
+    ----------
+    data : array-like, tensor or data frame
+        What the user passed.
+    columns : tuple of str, optional
+        Take just these columns of a frame, in this order (ignored for arrays).
+
+    Raises
+    ------
+    DataError
+        For sparse, complex, textual, scalar or one-dimensional data.
+    SchemaError
+        If a frame lacks one of `columns`.
+    """
+    frame = as_frame(data)
+    if frame is not None:
+        return _unpack_frame(frame, columns, data)
+    if hasattr(data, "toarray") and hasattr(data, "nnz"):
+        raise DataError("sparse data is not supported: pass X.toarray()")
+    if type(data).__module__.startswith("torch"):
+        array = data.detach().cpu().numpy()
+    else:
+        array = np.asarray(data)
+    array = _numeric(array, "X")
+    if array.ndim == 0:
+        raise DataError("X is a single number; rows are needed, for example an array (n, columns)")
+    if array.ndim == 1:
+        raise DataError(
+            "X has one dimension, and rows of columns are needed. Reshape your data either using "
+            "array.reshape(-1, 1) if it is a single column, or array.reshape(1, -1) if it is a "
+            "single row"
+        )
+    return Unpacked(array, None, (str(array.dtype),), data)
+
+
+def as_frame(data: Any) -> Any:
+    """Return a narwhals frame over a pandas, polars or arrow table with text names, else None."""
+    if isinstance(data, np.ndarray | list | tuple):
+        return None
+    import narwhals as nw
+
+    if type(data).__module__.startswith("pandas") and hasattr(data, "columns"):
+        data = data.set_axis([str(name) for name in data.columns], axis=1)
+    try:
+        return nw.from_native(data, eager_only=True)
+    except TypeError:
+        return None
+
+
+def select(data: Any, names: tuple[str, ...] | None) -> Any:
+    """Return the columns `names` of a frame, in that order; anything else as it is.
+
+    Raises
+    ------
+    SchemaError
+        If columns are missing.
+    """
+    frame = as_frame(data)
+    if frame is None or names is None:
+        return data
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise SchemaError(
+            f"the data lacks the column{'s' * (len(missing) > 1)} {_listed(missing)} that the "
+            f"model was fitted on; it has {_listed(frame.columns)}"
+        )
+    return frame.select(list(names)).to_native()
+
+
+def pack_like(source: Any, names: tuple[str, ...] | None, columns: list[np.ndarray]) -> Any:
+    """Return the frame `source` with the named columns replaced, all else (index, order) kept."""
+    import narwhals as nw
+
+    frame = as_frame(source)
+    series = [
+        nw.new_series(name, np.ascontiguousarray(values), backend=frame.implementation)
+        for name, values in zip(names or (), columns, strict=True)
+    ]
+    native = frame.with_columns(*series).to_native()
+    if type(source).__module__.startswith("pandas"):
+        native = native.astype(
+            {
+                name: dtype
+                for name, dtype in zip(native.columns, source.dtypes, strict=True)
+                if native[name].dtype != dtype
+            }
+        )
+        native.columns, native.index = source.columns, source.index
+    return native
+
+
+def new_frame(like: Any, names: tuple[str, ...], columns: list[np.ndarray]) -> Any:
+    """Return a frame of `like`'s library (and pandas index) that holds these columns."""
+    import narwhals as nw
+
+    frame = as_frame(like)
+    native = nw.from_dict(
+        dict(zip(names, map(np.ascontiguousarray, columns), strict=True)),
+        backend=frame.implementation,
+    ).to_native()
+    if type(like).__module__.startswith("pandas"):
+        native.index = like.index
+    return native
+
+
+def _unpack_frame(frame: Any, columns: tuple[str, ...] | None, source: Any) -> Unpacked:
+    duplicated = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
+    if duplicated:
+        raise DataError(f"the column name {_listed(duplicated)} occurs more than once: rename one")
+    if columns is not None:
+        frame = select(frame, columns)
+        frame = as_frame(frame)
+    names = tuple(frame.columns)
+    pieces = [_column(frame[name], name) for name in names]
+    dtype = np.result_type(*pieces) if pieces else np.dtype(np.float64)
+    array = np.empty((len(frame), len(names)), dtype=dtype)
+    for j, piece in enumerate(pieces):
+        array[:, j] = piece
+    return Unpacked(array, names, tuple(str(piece.dtype) for piece in pieces), source)
+
+
+def _column(series: Any, name: str) -> np.ndarray:
+    """Return one column as numbers; missing cells become NaN."""
+    dtype = series.dtype
+    if not (dtype.is_numeric() or str(dtype) == "Boolean"):
+        # A pandas column of Python objects may still hold numbers.
+        array = series.to_numpy()
+        if array.dtype != object or str(dtype) != "Object":
+            raise SchemaError(
+                f"column {name!r} holds {dtype}, and only numbers can be used: leave the column "
+                "out, or turn it into numbers first"
+            )
+        return _numeric(array, f"column {name!r}")
+    if series.null_count():
+        import narwhals as nw
+
+        return series.cast(nw.Float64).to_numpy().astype(np.float64)
+    return _numeric(np.asarray(series.to_numpy()), f"column {name!r}")
+
+
+def _numeric(array: np.ndarray, where: str) -> np.ndarray:
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind == "c":
+        raise DataError(f"{where}: Complex data not supported: pass real and imaginary parts")
+    if array.dtype.kind in "OUS":
+        try:
+            return array.astype(np.float64)
+        except TypeError as error:  # scikit-learn's conventions want a TypeError for this
+            raise TypeError(f"{where} holds something that is no number: {error}") from None
+        except ValueError as error:
+            raise DataError(
+                f"{where} holds text that is no number ({error}): leave such columns out, or turn "
+                "them into numbers first"
+            ) from None
+    raise DataError(f"{where} has type {array.dtype}, and numbers are needed")
+
+
+def _listed(names: Any, most: int = 8) -> str:
+    names = [repr(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

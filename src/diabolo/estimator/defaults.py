@@ -1,0 +1,171 @@
+"""What "auto" means: each rule in one function, of the data and the network, never the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from diabolo.data.containers import Unpacked
+from diabolo.data.schema import KINDS
+from diabolo.data.statistics import Statistics
+from diabolo.errors import DataError, SpecError
+from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
+from diabolo.likelihoods.base import Likelihood
+from diabolo.networks import MLP, NETWORKS
+from diabolo.spec import require, resolve_part
+from diabolo.training import Training
+
+#: Rows that the rules which need more than a pass over the data look at.
+SAMPLE = 10_000
+
+
+def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
+    """Return what the rows of an array of this shape (n, …) are, "table", "image" or "series"."""
+    require(kind in ("auto", *KINDS), f"kind={kind!r}: choose 'auto' or one of {', '.join(KINDS)}")
+    dims = {"table": (2,), "image": (3, 4), "series": (2, 3)}
+    if kind != "auto":
+        if len(shape) not in dims[kind]:
+            raise DataError(
+                f"kind={kind!r} needs {' or '.join(str(d) for d in dims[kind])} dimensions "
+                f"(rows first), and the data has shape {shape}"
+            )
+        return kind
+    if len(shape) == 2:
+        return "table"
+    if len(shape) > 4:
+        raise DataError(
+            f"the data has shape {shape}: expected (n, columns), (n, height, width) or "
+            "(n, height, width, channels)"
+        )
+    if len(shape) == 4 and not 1 <= shape[3] <= 4:
+        hint = (
+            "channels come last here: X.transpose(0, 2, 3, 1)"
+            if 1 <= shape[1] <= 4
+            else "the last axis should hold 1 to 4 channels; pass kind='image' if it does"
+        )
+        raise DataError(f"the data has shape {shape}: {hint}")
+    return "image"
+
+
+def choose_likelihood(
+    likelihood: Any, scaling: str, data: Unpacked, statistics: Statistics
+) -> Likelihood:
+    """Return the likelihood: Bernoulli for data that lies in [0, 1] once scaled, otherwise MSE."""
+    if likelihood != "auto":
+        return resolve_part(likelihood, LIKELIHOODS, "likelihood")
+    inside = {
+        "auto": _is_unsigned(data) or _in_unit_interval(statistics),
+        "unit": True,
+        "none": _in_unit_interval(statistics),
+        "minmax": True,
+    }
+    return Bernoulli() if inside.get(scaling, False) else MSE()
+
+
+def choose_scaling(
+    scaling: str, likelihood: Likelihood, kind: str, data: Unpacked, statistics: Statistics
+) -> str:
+    """Return the scaling that suits the likelihood's support and the data's type."""
+    if scaling != "auto":
+        return scaling
+    if _is_unsigned(data):
+        return "unit"
+    if likelihood.support == (0.0, 1.0) or (kind == "image" and _in_unit_interval(statistics)):
+        return "none"
+    return "standard" if likelihood.centred else "scale"
+
+
+def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int, ...]) -> MLP:
+    """Return the network; `hidden` and `activation` are shortcuts, refused beside a network."""
+    if network is not None:
+        for name, value in (("hidden", hidden), ("activation", activation)):
+            require(
+                isinstance(value, str) and value == "auto",
+                f"{name}={value!r} beside network={network!r}: set it inside the network",
+            )
+        return resolve_part(network, NETWORKS, "network").resolved(shape)
+    if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
+        hidden = (hidden,)
+    if not isinstance(hidden, str):
+        hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
+    activation = "gelu" if activation == "auto" else activation
+    return MLP(hidden=hidden, activation=activation).resolved(shape)
+
+
+def choose_code_size(code_size: Any, x: np.ndarray, seed: int) -> int:
+    """Return the code size: "auto" is the smallest PCA rank that explains 90 % of the scaled x.
+
+    Within 2 and 64, and never more than the number of values in a row; computed on at most
+    10,000 rows.
+    """
+    if code_size != "auto":
+        require(
+            isinstance(code_size, int | np.integer)
+            and not isinstance(code_size, bool)
+            and code_size >= 1,
+            f"code_size={code_size!r} must be a whole number ≥ 1 or 'auto'",
+        )
+        return int(code_size)
+    from sklearn.decomposition import PCA
+
+    flat = x.reshape(len(x), -1)  # (n, *shape) -> (n, d)
+    if len(flat) > SAMPLE:
+        rows = np.random.default_rng(seed).choice(len(flat), SAMPLE, replace=False)
+        flat = flat[np.sort(rows)]
+    most = min(64, *flat.shape)
+    pca = PCA(most, svd_solver="randomized" if most < min(flat.shape) else "full", random_state=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant data explains 0 of 0
+        explained = np.nan_to_num(pca.fit(flat.astype(np.float64)).explained_variance_ratio_)
+    rank = int(np.searchsorted(np.cumsum(explained), 0.9)) + 1
+    return min(max(2, min(rank, 64)), flat.shape[1])
+
+
+def choose_training(
+    training: Training | None, max_epochs: Any, rows: int, weights: int
+) -> tuple[Training, int]:
+    """Return the options of the loop and the number of epochs, with nothing left on "auto".
+
+    Parameters
+    ----------
+    rows : int
+        In the data, held-out ones included.
+    weights : int
+        In the network.
+    """
+    training = training if training is not None else Training()
+    if not isinstance(training, Training):
+        raise SpecError(f"training={training!r}: pass Training(batch_size=…, …)")
+    changes: dict[str, Any] = {}
+    if training.validation_fraction == "auto":
+        changes["validation_fraction"] = 0.0 if rows < 50 else min(0.1, 5000 / rows)
+    if training.batch_size == "auto":
+        # About a hundred steps an epoch, within what keeps both the gradient and the product good.
+        changes["batch_size"] = 1 << max(5, min(9, round(math.log2(max(1, rows / 100)))))
+    if training.optimizer == "auto":
+        changes["optimizer"] = "muon" if weights >= 100_000 else "adam"
+    training = dataclasses.replace(training, **changes)
+    if training.learning_rate == "auto":
+        rate = 8e-3 if training.optimizer == "muon" else 3e-3
+        training = dataclasses.replace(training, learning_rate=rate)
+    if max_epochs == "auto":
+        steps_an_epoch = max(
+            1, round(rows * (1 - training.validation_fraction) / training.batch_size)
+        )
+        steps = 500 + 2000 * min(1.0, rows / 5000)
+        max_epochs = max(4, math.ceil(steps / steps_an_epoch))
+    require(
+        isinstance(max_epochs, int | np.integer) and max_epochs >= 1,
+        f"max_epochs={max_epochs!r} must be a whole number ≥ 1 or 'auto'",
+    )
+    return training, int(max_epochs)
+
+
+def _is_unsigned(data: Unpacked) -> bool:
+    return set(data.dtypes) <= {"uint8"} or set(data.dtypes) <= {"uint16"}
+
+
+def _in_unit_interval(statistics: Statistics) -> bool:
+    return bool(statistics.low.min() >= 0 and statistics.high.max() <= 1)

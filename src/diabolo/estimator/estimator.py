@@ -1,0 +1,381 @@
+"""`Autoencoder`, the estimator that people meet first."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.data.containers import as_frame, unpack
+from diabolo.data.schema import Schema, refuse_non_finite
+from diabolo.data.statistics import statistics_of
+from diabolo.device import resolve_device
+from diabolo.errors import DataError, RangeWarning, SchemaError
+from diabolo.estimator import defaults
+from diabolo.estimator.health import warn_of_illness
+from diabolo.estimator.params import PartParams
+from diabolo.estimator.resolved import Spec
+from diabolo.random import numpy_generator
+from diabolo.spec import require, resolve_part
+from diabolo.training import Training
+from diabolo.training.loop import train
+from diabolo.training.progress import progress_for
+from diabolo.training.scoring import in_chunks
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams):
+    """Learn a short code for each row, and the way back.
+
+    Parameters
+    ----------
+    code_size : int or "auto", default "auto"
+        Numbers in a code. "auto" is the smallest PCA rank that explains 90 % of the scaled data,
+        within 2 and 64.
+    hidden : tuple of int or "auto", default "auto"
+        Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
+        by the width of the data.
+    activation : str, default "auto"
+        Of the hidden layers; "auto" is GELU (Hendrycks & Gimpel 2016).
+    kind : {"auto", "table", "image", "series"}, default "auto"
+        What the rows are. "auto" goes by the number of dimensions: (n, columns) is a table,
+        (n, h, w) and (n, h, w, channels) are images; a series (n, t, channels) must be named.
+    scaling : {"auto", "none", "unit", "standard", "minmax", "scale"}, default "auto"
+        What happens to values before the network, see `Schema`. "auto" divides uint8 and uint16
+        by the type's maximum, leaves data in [0, 1] alone where the likelihood is Bernoulli, and
+        otherwise standardises.
+    network : Network or str, optional
+        An explicit network, for example ``MLP((512, 64), dropout=0.1)``; then `hidden` and
+        `activation` must stay on "auto".
+    bottleneck : Bottleneck or str, optional
+        What makes the code; ``Plain()``, a linear code, by default.
+    likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
+        The loss, as minus the log-probability of a row given its code, and with it the output
+        activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
+        (linear, squared error) for all others; ``MSE(output="relu")`` suits data that are never
+        negative.
+    max_epochs : int or "auto", default "auto"
+        Passes over the data at most.
+    training : Training, optional
+        Everything else about the loop: batch size, optimiser, early stopping, ….
+    device : str, default "auto"
+        "cpu", "cuda", "cuda:1" …; "auto" is the first GPU if there is one.
+    random_state : int, RandomState or None, default None
+        Seed of weights, order, held-out rows and noise. The same int gives the same model.
+    verbose : int, default 0
+        1 shows progress while fitting.
+
+    Attributes
+    ----------
+    spec_ : Spec
+        The parameters with every "auto" resolved.
+    schema_ : Schema
+        How data becomes scaled numbers, and back.
+    history_ : list of dict
+        One for each look at the losses: ``epoch``, ``train`` and ``held_out`` (nats per value),
+        ``learning_rate``, ``seconds``. Held-out losses are without noise.
+    stopped_ : str
+        Why training ended.
+    held_out_ : ndarray of int
+        Rows of the training data that were not learned from.
+    module_ : AutoencoderModule
+        The torch module.
+    n_features_in_ : int
+        Values in a row (columns of a table, first axis of others as scikit-learn counts).
+    feature_names_in_ : ndarray of str
+        Columns, where fitted on a frame.
+
+    Examples
+    --------
+    >>> from diabolo import Autoencoder, datasets
+    >>> X = datasets.load("digits").data
+    >>> ae = Autoencoder(code_size=8, random_state=0, max_epochs=5).fit(X)
+    >>> ae.transform(X).shape
+    (1438, 8)
+    """
+
+    def __init__(
+        self,
+        code_size: int | str = "auto",
+        *,
+        hidden: Any = "auto",
+        activation: str = "auto",
+        kind: str = "auto",
+        scaling: str = "auto",
+        network: Any = None,
+        bottleneck: Any = None,
+        likelihood: Any = "auto",
+        max_epochs: int | str = "auto",
+        training: Training | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ):
+        self.code_size = code_size
+        self.hidden = hidden
+        self.activation = activation
+        self.kind = kind
+        self.scaling = scaling
+        self.network = network
+        self.bottleneck = bottleneck
+        self.likelihood = likelihood
+        self.max_epochs = max_epochs
+        self.training = training
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Autoencoder:
+        """Learn from the rows of X.
+
+        Parameters
+        ----------
+        X : array (n, d), (n, h, w), (n, h, w, c) or (n, t, c), frame, tensor, or path
+            Numbers or booleans. A path is read by its suffix.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If X is empty, holds NaN or infinities, or values that the likelihood does not allow.
+        SpecError
+            If options do not exist or do not fit together.
+        """
+        data = unpack(_read(X))
+        _refuse_empty(data.array)
+        refuse_non_finite(data)
+        seed = _seed(self.random_state)
+        statistics = statistics_of(data.array)
+        kind = defaults.choose_kind(self.kind, data.array.shape)
+        likelihood = defaults.choose_likelihood(self.likelihood, self.scaling, data, statistics)
+        scaling = defaults.choose_scaling(self.scaling, likelihood, kind, data, statistics)
+        schema = Schema.fit(data, statistics, kind, scaling, share=kind != "table")
+        batch = schema.encode(data)
+        outside = schema.out_of_support(batch, likelihood.support)
+        if outside is not None:
+            low, high = likelihood.support
+            cure = "likelihood='mse', or scaling='minmax'" if high == 1 else "likelihood='mse'"
+            raise DataError(
+                f"likelihood={likelihood!r} needs values from {low:g} to {high:g}, and "
+                f"{outside[0]} lie outside, for example {outside[1]}: pass {cure}"
+            )
+        network = defaults.choose_network(self.network, self.hidden, self.activation, schema.shape)
+        bottleneck = (
+            Plain()
+            if self.bottleneck is None
+            else resolve_part(self.bottleneck, BOTTLENECKS, "bottleneck")
+        )
+        code_size = defaults.choose_code_size(self.code_size, batch.values, seed)
+        device = resolve_device(self.device)
+        x = torch.from_numpy(batch.values)
+        module = AutoencoderModule.initialised(
+            seed, x[:1024], code_size, network, bottleneck, likelihood
+        )
+        training, epochs = defaults.choose_training(
+            self.training, self.max_epochs, len(x), sum(p.numel() for p in module.parameters())
+        )
+        self.spec_ = Spec(
+            code_size,
+            kind,
+            scaling,
+            network,
+            bottleneck,
+            likelihood,
+            epochs,
+            training,
+            device,
+            seed,
+        )
+        self.schema_ = schema
+        held_out = _held_out(len(x), training.validation_fraction, seed)
+        self.module_ = module.to(device)
+        record = train(
+            self.module_,
+            x.to(device),
+            torch.from_numpy(held_out),
+            training,
+            epochs,
+            seed,
+            progress_for(self.verbose),
+        )
+        self.history_, self.stopped_ = record.history, record.stopped
+        self.held_out_ = np.flatnonzero(held_out)
+        self._set_features()
+        warn_of_illness(self._apply(x[:10_000], self._codes), self.spec_)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes of X, float32 (n, code_size)."""
+        x = self._encode_input(X)
+        return self._apply(x, self._codes).numpy()
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """Return rows in original units and types for codes Z (n, code_size).
+
+        A numpy array; a data frame with the fitted columns if Z is a data frame.
+        """
+        check_is_fitted(self)
+        data = unpack(Z)
+        refuse_non_finite(data)
+        if data.array.shape[1:] != (self.spec_.code_size,):
+            raise SchemaError(
+                f"codes have shape {data.array.shape[1:]}, and the model's are "
+                f"({self.spec_.code_size},)"
+            )
+        z = torch.from_numpy(data.array.astype(np.float32))
+        values = self._apply(z, self._decoded).numpy()
+        if as_frame(Z) is not None:
+            return self.schema_.decode_frame(values, Z)
+        return self.schema_.decode(values)
+
+    def reconstruct(self, X: Any) -> Any:
+        """Return X as the model sees it, after the way through the code.
+
+        The container, index, columns and types are those of X; columns that the model does not
+        know pass through untouched.
+        """
+        values = self._apply(self._encode_input(X, True), self.module_.reconstruct).numpy()
+        return self.schema_.decode(values, source=X)
+
+    def reconstruction_error(self, X: Any, *, per_value: bool = False) -> np.ndarray:
+        """Return the mean squared error of each row, (n,), per value in scaled units.
+
+        With `per_value`, the squared error of every value, (n, *shape).
+        """
+        x = self._encode_input(X)
+
+        def errors(rows: torch.Tensor) -> torch.Tensor:
+            squared = (rows - self.module_.reconstruct(rows)).square()
+            return squared if per_value else squared.flatten(1).mean(dim=1)
+
+        return self._apply(x, errors).numpy()
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return log p(x | z) of each row at its code, (n,), in nats and scaled units."""
+        x = self._encode_input(X)
+
+        def log_prob(rows: torch.Tensor) -> torch.Tensor:
+            px = self.module_.decode(self.module_.encode(rows).z)
+            return self.module_.likelihood.log_prob(px, rows).flatten(1).sum(dim=1)
+
+        return self._apply(x, log_prob).numpy()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return minus the mean reconstruction error: higher is better, for any likelihood."""
+        return -float(np.mean(self.reconstruction_error(X), dtype=np.float64))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model as a folder (JSON, safetensors, model card; no pickle).
+
+        Raises
+        ------
+        WriteError
+            If the folder cannot be written, or exists and is no Diabolo model.
+        """
+        check_is_fitted(self)
+        from diabolo.estimator.folder import save
+
+        save(self, path)
+
+    def _encode_input(self, X: Any, extra_columns: bool = False) -> torch.Tensor:
+        """Return X checked and scaled, (n, *shape) on the CPU."""
+        check_is_fitted(self)
+        batch = self.schema_.encode(self.schema_.unpack(_read(X), extra_columns=extra_columns))
+        outside = self.schema_.out_of_support(batch, self.spec_.likelihood.support)
+        if outside is not None:
+            warnings.warn(
+                f"{outside[0]} values lie outside the range of the training data's likelihood "
+                f"({self.spec_.likelihood!r}), for example {outside[1]}",
+                RangeWarning,
+                stacklevel=3,
+            )
+        return torch.from_numpy(batch.values)
+
+    def _apply(
+        self, x: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        precision = "fp32" if self.spec_.training.precision == "fp32" else "auto"
+        return in_chunks(self.module_, x, precision, function)
+
+    def _codes(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.module_.encode(rows).z
+
+    def _decoded(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.module_.likelihood.mean(self.module_.decode(codes))
+
+    def _set_features(self) -> None:
+        self.n_features_in_ = self.schema_.shape[0]
+        if self.schema_.names is not None:
+            self.feature_names_in_ = np.asarray(self.schema_.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.spec_.code_size
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Codes are float32 whatever comes in: a network computes no more digits.
+        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            state["module_"] = copy.deepcopy(state["module_"]).to("cpu")
+        return state
+
+
+def _read(X: Any) -> Any:
+    if isinstance(X, str | os.PathLike):
+        from diabolo.data.readers import open_source
+
+        return open_source(X).read()
+    return X
+
+
+def _seed(random_state: Any) -> int:
+    """Return the seed of a run: an int as it is, else a draw from the random state."""
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        require(random_state >= 0, f"random_state={random_state!r} must be ≥ 0")
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _refuse_empty(array: np.ndarray) -> None:
+    if len(array) == 0:
+        raise DataError(
+            f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required: "
+            "there is nothing to learn from"
+        )
+    if array[0].size == 0:
+        raise DataError(
+            f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is "
+            "required: the rows have no columns"
+        )
+
+
+def _held_out(rows: int, fraction: float, seed: int) -> np.ndarray:
+    """Return which rows are held out, (rows,) of bool; at least one row stays to learn from."""
+    count = min(round(rows * fraction), rows - 1)
+    chosen = np.zeros(rows, bool)
+    chosen[numpy_generator(seed, "held out").permutation(rows)[:count]] = True
+    return chosen

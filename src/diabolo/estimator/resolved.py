@@ -1,0 +1,62 @@
+"""The resolved specification of a fitted model: nothing in it is "auto" any more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.likelihoods import LIKELIHOODS
+from diabolo.likelihoods.base import Likelihood
+from diabolo.networks import MLP, NETWORKS
+from diabolo.spec import part_from_json, part_to_json
+from diabolo.training import Training
+
+#: Field → table of its axis.
+AXES: dict[str, Mapping[str, type]] = {
+    "network": NETWORKS,
+    "bottleneck": BOTTLENECKS,
+    "likelihood": LIKELIHOODS,
+    "training": {"training": Training},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """Everything that, with the data and the versions, determines the fitted weights."""
+
+    code_size: int
+    kind: str
+    scaling: str
+    network: MLP
+    bottleneck: Plain
+    likelihood: Likelihood
+    max_epochs: int
+    training: Training
+    device: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {
+            f.name: part_to_json(getattr(self, f.name), AXES[f.name])
+            if f.name in AXES
+            else getattr(self, f.name)
+            for f in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> Spec:
+        """Inverse of `to_json`."""
+        return cls(
+            **{
+                name: part_from_json(value, AXES[name]) if name in AXES else value
+                for name, value in config.items()
+            }
+        )
+
+    @property
+    def parts(self) -> tuple[int, MLP, Plain, Likelihood]:
+        """What `AutoencoderModule` is put together from, besides the shape."""
+        return self.code_size, self.network, self.bottleneck, self.likelihood

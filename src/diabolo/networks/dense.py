@@ -1,0 +1,55 @@
+"""Modules of the fully connected network."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import nn
+
+from diabolo.layers import Dense
+from diabolo.random import Noise
+
+
+class DenseStack(nn.Module):
+    """Dense layers with one activation and dropout behind each: (n, …) → (n, widths[-1])."""
+
+    def __init__(self, widths: tuple[int, ...], activation: str, dropout: float):
+        super().__init__()
+        self.layers = nn.ModuleList(Dense(a, b, activation) for a, b in itertools.pairwise(widths))
+        self.dropout = dropout
+        self.out_features = widths[-1]
+
+    def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        h = x.flatten(1)  # (n, *shape) -> (n, d)
+        for layer in self.layers:
+            h = layer(h)
+            if noise is not None and self.dropout:
+                h = noise.dropout(h, self.dropout)
+        return h
+
+
+class DenseDecoder(nn.Module):
+    """A `DenseStack` and a linear output layer that gives the likelihood's parameters."""
+
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        activation: str,
+        dropout: float,
+        shape: tuple[int, ...],
+        outputs: int,
+    ):
+        super().__init__()
+        self.stack = DenseStack(widths, activation, dropout)
+        self.output = Dense(widths[-1], outputs * math.prod(shape))
+        self.out_shape = shape if outputs == 1 else (outputs, *shape)
+
+    def forward(self, z: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        return self.output(self.stack(z, noise)).unflatten(1, self.out_shape)  # (n, d) -> (n, …)
+
+    def set_output_bias(self, bias: torch.Tensor) -> None:
+        """Start from these outputs, (n_outputs,), whatever the code."""
+        with torch.no_grad():
+            self.output.bias.copy_(bias.flatten())

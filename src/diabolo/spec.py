@@ -1,0 +1,77 @@
+"""What a part is: a frozen dataclass of hyperparameters, found by name in its axis's table.
+
+A part can be compared, hashed, printed and written as JSON. Each axis has one explicit table,
+``{"name": Class}``, which loading, the command line, the docs and the tests all read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from diabolo.errors import SpecError
+
+P = TypeVar("P")
+
+#: A number, or "auto" until `fit` has resolved it.
+AutoInt: TypeAlias = Any
+AutoFloat: TypeAlias = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Base of all parts. Subclasses are frozen dataclasses whose fields JSON can hold."""
+
+    def __post_init__(self) -> None:
+        # JSON has no tuples: normalising here makes a part equal to its own reading.
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise `SpecError` where a hyperparameter is outside its domain."""
+
+
+def resolve_part(value: Any, table: Mapping[str, type[P]], argument: str) -> P:
+    """Return `value` as a part of the axis: an instance as it is, a name with its defaults.
+
+    Raises
+    ------
+    SpecError
+        If `value` is neither a part of this axis nor one of its names.
+    """
+    if isinstance(value, str) and value in table:
+        return table[value]()
+    if type(value) in table.values():
+        return value
+    choices = ", ".join(repr(name) for name in table)
+    classes = ", ".join(f"{part.__name__}(…)" for part in table.values())
+    raise SpecError(f"{argument}={value!r} is not known: pass one of {choices}, or {classes}")
+
+
+def part_to_json(part: Part, table: Mapping[str, type]) -> dict[str, Any]:
+    """Return ``{"part": name, field: value, …}``."""
+    name = next(name for name, kind in table.items() if type(part) is kind)
+    fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+    return {"part": name, **fields}
+
+
+def part_from_json(config: Mapping[str, Any], table: Mapping[str, type[P]]) -> P:
+    """Inverse of `part_to_json`; unknown names and fields raise `SpecError`."""
+    fields = dict(config)
+    name = fields.pop("part", None)
+    if name not in table:
+        raise SpecError(f"unknown part {name!r}: this version knows {', '.join(table)}")
+    try:
+        return table[name](**fields)
+    except TypeError as error:
+        raise SpecError(f"part {name!r}: {error}") from None
+
+
+def require(condition: Any, message: str) -> None:
+    """Raise `SpecError` with `message` unless `condition` holds."""
+    if not condition:
+        raise SpecError(message)

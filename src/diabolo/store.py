@@ -1,0 +1,143 @@
+"""A model on disk: a folder with ``config.json``, ``model.safetensors`` and ``README.md``.
+
+The folder says what kind of model it is, how it is put together and which tensors it needs; who
+reads it decides what to make of that. Nothing is pickled, and what is read is checked before it
+is believed: format version, checksum of the tensors, and their names and shapes (by the caller).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diabolo.data.files import atomic_folder
+from diabolo.errors import ModelError, WriteError
+
+CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
+
+#: Raised whenever older versions could misread a folder.
+FORMAT = 1
+
+
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Return whether `path` is a folder that Diabolo wrote (readable by this version or not)."""
+    try:
+        return json.loads((Path(path) / CONFIG).read_text("utf-8")).get("library") == "diabolo"
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raise `WriteError` now if `write` would refuse `path` later, after hours of training.
+
+    Raises
+    ------
+    WriteError
+    """
+    target = Path(path)
+    if (
+        target.exists()
+        and not is_model(target)
+        and not (target.is_dir() and not any(target.iterdir()))
+    ):
+        raise WriteError(f"{target} exists and is no Diabolo model: choose another name")
+    if not target.absolute().parent.is_dir():
+        raise WriteError(f"{target.absolute().parent}: there is no such folder to write into")
+
+
+def write(
+    path: str | os.PathLike[str],
+    kind: str,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray],
+    card: str,
+) -> None:
+    """Write a model folder in one piece: it is complete under its name, or not there at all.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be written, or `path` exists and is neither empty nor a Diabolo model.
+    """
+    from safetensors.numpy import save
+
+    data = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    head = {
+        "library": "diabolo",
+        "format": FORMAT,
+        "kind": kind,
+        "tensors_sha256": hashlib.sha256(data).hexdigest(),
+        "versions": {
+            "diabolo": version("diabolo"),
+            "torch": version("torch"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    text = json.dumps({**head, **config}, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_folder(path, is_ours=is_model) as folder:
+        (folder / CONFIG).write_text(text + "\n", "utf-8")
+        (folder / TENSORS).write_bytes(data)
+        (folder / CARD).write_text(card, "utf-8")
+
+
+def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:
+    """Return (kind, config, tensors) of a model folder.
+
+    Raises
+    ------
+    ModelError
+        If the folder is missing, foreign, damaged, or of a newer format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such model folder")
+    config = _config(folder)
+    try:
+        data = (folder / TENSORS).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder / TENSORS} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != config.get("tensors_sha256"):
+        raise ModelError(
+            f"{folder / TENSORS} is damaged: its checksum is not the one in {CONFIG}; copy the "
+            "folder again, or train again"
+        )
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise ModelError(f"{folder / TENSORS} is no safetensors file: {error}") from None
+    return str(config.get("kind")), config, tensors
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} is no Diabolo model: it has no {CONFIG}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
+    if not isinstance(config, dict) or config.get("library") != "diabolo":
+        raise ModelError(f"{folder} is no Diabolo model: {CONFIG} is from something else")
+    if not isinstance(config.get("format"), int):
+        raise ModelError(f"{path} is damaged: it names no format version")
+    if config["format"] > FORMAT:
+        wrote = config.get("versions", {}).get("diabolo", "a newer version")
+        raise ModelError(
+            f"{folder} has format {config['format']}, written by Diabolo {wrote}, and this version "
+            f"({version('diabolo')}) reads up to {FORMAT}: upgrade Diabolo"
+        )
+    return config

@@ -1,0 +1,98 @@
+"""How a model is trained: the options of the loop. The loop itself is in `diabolo.training.loop`.
+
+This module imports no torch, so that the command line can show the options in a blink.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from diabolo.spec import AutoFloat, AutoInt, Part, require
+
+OPTIMIZERS = ("adam", "muon")
+SCHEDULES = ("one_cycle", "constant")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(Part):
+    """Options of the training loop. ``"auto"`` is resolved in ``fit`` from the data's size and
+    the network, never from the machine (except the precision, which changes no decision).
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        Rows a step.
+    optimizer : {"auto", "adam", "muon"}
+        Adam (Kingma & Ba 2015, with decoupled weight decay), or Muon (Jordan 2024) on the weight
+        matrices beside Adam on the biases; "auto" takes Muon from 100,000 weights on.
+    learning_rate : float or "auto"
+        The highest rate of the schedule.
+    schedule : {"one_cycle", "constant"}
+        Linear warm-up over a tenth of the steps then a cosine down to zero, or one rate.
+    weight_decay : float
+        Decoupled weight decay of the matrices (Loshchilov & Hutter 2019).
+    early_stopping : bool
+        Stop when the loss of held-out rows has not fallen for `patience` looks; the weights of
+        the best look are kept.
+    validation_fraction : float or "auto"
+        Share of the rows that is held out, by a draw that depends on the seed only. "auto" is a
+        tenth, at most 5,000 rows, and none at all below 50 rows.
+    patience : int
+        Looks without improvement before stopping. There are at most 50 looks in a run, at the
+        ends of epochs.
+    precision : {"auto", "fp32", "bf16"}
+        "fp32" is torch's default arithmetic; "auto" lets matrix products of the same precision
+        take the processor's fastest path; "bf16" rounds the factors of products to 8 bits of
+        mantissa. Scoring is always fp32.
+    on_interrupt : {"raise", "keep"}
+        What Ctrl-C does: give up, or stop and keep the best weights so far.
+    """
+
+    batch_size: AutoInt = "auto"
+    optimizer: str = "auto"
+    learning_rate: AutoFloat = "auto"
+    schedule: str = "one_cycle"
+    weight_decay: float = 0.0
+    early_stopping: bool = True
+    validation_fraction: AutoFloat = "auto"
+    patience: int = 10
+    precision: str = "auto"
+    on_interrupt: str = "raise"
+
+    def validate(self) -> None:
+        def positive(value: Any, kind: type | tuple) -> bool:
+            return value == "auto" or (
+                isinstance(value, kind) and not isinstance(value, bool) and value > 0  # type: ignore[operator]
+            )
+
+        def one_of(name: str, choices: tuple[str, ...]) -> None:
+            value = getattr(self, name)
+            require(value in choices, f"{name}={value!r}: choose one of {', '.join(choices)}")
+
+        require(
+            positive(self.batch_size, int),
+            f"batch_size={self.batch_size!r} must be a whole number ≥ 1 or 'auto'",
+        )
+        require(
+            positive(self.learning_rate, (int, float)),
+            f"learning_rate={self.learning_rate!r} must be a number > 0 or 'auto'",
+        )
+        require(
+            self.validation_fraction == "auto"
+            or (
+                isinstance(self.validation_fraction, int | float)
+                and 0 <= self.validation_fraction < 1
+            ),
+            f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
+        )
+        require(self.weight_decay >= 0, f"weight_decay={self.weight_decay!r} must be ≥ 0")
+        require(self.patience >= 1, f"patience={self.patience!r} must be ≥ 1")
+        one_of("optimizer", ("auto", *OPTIMIZERS))
+        one_of("schedule", SCHEDULES)
+        one_of("precision", PRECISIONS)
+        one_of("on_interrupt", ("raise", "keep"))
+
+
+__all__ = ["OPTIMIZERS", "PRECISIONS", "SCHEDULES", "Training"]

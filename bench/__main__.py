@@ -17,6 +17,7 @@ from bench.machine import Watch
 
 #: Name → what it measures. Nothing is imported for the list.
 BENCHES = {
+    "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
     "train_speed": "training a deep autoencoder: time, loss and use of the machine, beside others",
 }
 

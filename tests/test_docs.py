@@ -112,7 +112,8 @@ def run_in_child(blocks: list[Block], folder: Path) -> subprocess.CompletedProce
         [sys.executable, "-u", "-P", __file__],  # -P: tests/ is no place to import from
         input=listing,
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        # One thread: the nets of the examples are too small to share out.
+        env={"OMP_NUM_THREADS": "1", **os.environ, "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

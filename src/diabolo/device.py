@@ -18,10 +18,11 @@ def resolve_device(device: str) -> str:
     """
     import torch
 
+    device = str(device)
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()  # "meta" holds nothing that could be copied
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SpecError(
             f"device={device!r} cannot be used on this machine ({str(error).splitlines()[0]}): "

@@ -13,7 +13,7 @@
     └── MissingExtraError  (ImportError)   an optional dependency is not installed
 
     DiaboloWarning         (UserWarning)
-    └── MissingExtraError  (ImportError)   an optional dependency is missing
+    ├── HealthWarning                      the fitted model has an illness; the message has the cure
     └── RangeWarning                       values outside the range the model was fitted on
 
 A message says what is wrong, where (file, row, column, argument) and what to do about it.

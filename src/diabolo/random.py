@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def derive_seed(seed: int, *key: int | str) -> int:
     """Return a 63-bit integer determined by `seed` and `key` (numpy's ``SeedSequence``)."""
+    # The length is hashed too, because SeedSequence takes missing words for zeros.
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key]
-    state = np.random.SeedSequence([int(seed), *words]).generate_state(2, np.uint32)
+    state = np.random.SeedSequence([int(seed), len(words), *words]).generate_state(2, np.uint32)
     return (int(state[0]) << 31) ^ int(state[1])
 
 

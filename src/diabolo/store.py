@@ -31,7 +31,7 @@ def is_model(path: str | os.PathLike[str]) -> bool:
     """Return whether `path` is a folder that Diabolo wrote (readable by this version or not)."""
     try:
         return json.loads((Path(path) / CONFIG).read_text("utf-8")).get("library") == "diabolo"
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -82,7 +82,9 @@ def write(
             "python": platform.python_version(),
         },
     }
-    text = json.dumps({**head, **config}, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        {**head, **config}, indent=2, ensure_ascii=False, allow_nan=False, default=_plain
+    )
     with atomic_folder(path, is_ours=is_model) as folder:
         (folder / CONFIG).write_text(text + "\n", "utf-8")
         (folder / TENSORS).write_bytes(data)
@@ -115,27 +117,39 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[str, n
         )
     try:
         tensors = load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder / TENSORS} is no safetensors file: {error}") from None
     return str(config.get("kind")), config, tensors
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers and arrays as JSON can hold them."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"it has the value {text}, which JSON does not know")
 
 
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise ModelError(f"{folder} is no Diabolo model: it has no {CONFIG}") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {error}") from None
     if not isinstance(config, dict) or config.get("library") != "diabolo":
         raise ModelError(f"{folder} is no Diabolo model: {CONFIG} is from something else")
     if not isinstance(config.get("format"), int):
         raise ModelError(f"{path} is damaged: it names no format version")
     if config["format"] > FORMAT:
-        wrote = config.get("versions", {}).get("diabolo", "a newer version")
+        versions = config.get("versions")
+        wrote = versions.get("diabolo") if isinstance(versions, dict) else "(unknown)"
         raise ModelError(
             f"{folder} has format {config['format']}, written by Diabolo {wrote}, and this version "
             f"({version('diabolo')}) reads up to {FORMAT}: upgrade Diabolo"

@@ -16,9 +16,23 @@ class PlainHead(nn.Module):
     def __init__(self, features: int, code_size: int, activation: str):
         super().__init__()
         self.layer = Dense(features, code_size, activation)
+        self.rectified = activation == "relu"
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None) -> Code:
-        return Code(self.layer(h), {})
+        z = self.layer(h)
+        if self.rectified and torch.is_grad_enabled():
+            z = z + self._revival(h, z)
+        return Code(z, {})
+
+    def _revival(self, h: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Return zeros (n, code_size) that carry a linear unit's gradient to the silent units.
+
+        A rectified unit that is silent on every row of a batch gets no gradient and would stay
+        silent for ever; this one can come back. All other gradients are untouched.
+        """
+        silent = (z.detach() == 0).all(dim=0)
+        u = torch.nn.functional.linear(h, self.layer.weight, self.layer.bias)
+        return (u - u.detach()) * silent
 
     @torch.no_grad()
     def centre(self, h: torch.Tensor) -> None:

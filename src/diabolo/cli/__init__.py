@@ -7,63 +7,76 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Annotated, cast
 
 import typer
 
 from diabolo.cli import datasets, demo, evaluate, info, train, transforms
-from diabolo.errors import DiaboloError
-
-#: Exit status of every refusal: bad input, bad options, an interrupted run.
-REFUSED = 2
+from diabolo.cli.common import guarded, refuse, say
+from diabolo.errors import DiaboloWarning
 
 app = typer.Typer(
     name="diabolo",
     help="Compress unlabelled data into codes and back with one fitted autoencoder.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("encode")(transforms.encode)
-app.command("decode")(transforms.decode)
-app.command("reconstruct")(transforms.reconstruct)
-app.command("evaluate")(evaluate.evaluate)
-app.command("info")(info.info)
-app.command("datasets")(datasets.datasets)
-app.command("demo")(demo.demo)
+for command in (
+    train.train,
+    transforms.encode,
+    transforms.decode,
+    transforms.reconstruct,
+    evaluate.evaluate,
+    info.info,
+    datasets.datasets,
+    demo.demo,
+):
+    app.command(command.__name__)(guarded(command))
+
+#: What typer raises for options and arguments that it cannot make sense of.
+UsageError = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     if version:
         from diabolo import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; every refusal is one message and exit status 2."""
-    warnings.showwarning = _one_line
-    try:
-        app()
-    except DiaboloError as error:
-        _refuse(str(error))
-    except KeyboardInterrupt:
-        _refuse("interrupted; nothing was written")
-    except MemoryError:
-        _refuse("there is not enough memory for this; use fewer rows, or a smaller batch_size")
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: nothing is wrong.
-        sys.stderr.close()
-        raise SystemExit(0) from None
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that knows no "→" must not end the program.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DiaboloWarning)
+        warnings.showwarning = _Remarks()
+        try:
+            status = app(prog_name="diabolo", standalone_mode=False)
+        except UsageError as error:
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context else "diabolo"
+            refuse(f"{error.format_message().rstrip('.')}. See `{path} --help`.")
+    raise SystemExit(status or 0)
 
 
-def _refuse(message: str) -> None:
-    print(f"diabolo: {message}", file=sys.stderr)
-    raise SystemExit(REFUSED)
+class _Remarks:
+    """Shows each warning once, on a line of its own."""
 
+    def __init__(self) -> None:
+        self.said: set[str] = set()
 
-def _one_line(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    def __call__(self, message, category, filename, lineno, file=None, line=None) -> None:
+        if str(message) not in self.said:
+            self.said.add(str(message))
+            say(f"warning: {message}")

@@ -1,42 +1,24 @@
-"""What the commands share: arguments, reading input, printing tables."""
+"""What the commands share: refusals, reading data, printing tables."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
-
-from diabolo.errors import ReadError, SpecError
+from diabolo.errors import DataError, DiaboloError, ReadError, SpecError
 
 if TYPE_CHECKING:
     from diabolo.data.readers import Source
     from diabolo.estimator import Autoencoder
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `train` wrote.")]
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A file (.csv .tsv .parquet .feather .npy .npz .idx, also .gz), a folder of images, "
-        "a URI of either, or a public data set as NAME or NAME/test (see `diabolo datasets`).",
-    ),
-]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header", help="Whether a CSV begins with column names. [default: detected]"
-    ),
-]
-Size = Annotated[
-    str | None, typer.Option(metavar="HxW", help="Resize the images of a folder, e.g. 32x32.")
-]
-Key = Annotated[str | None, typer.Option(help="Which array of an .npz file.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="File to write, by suffix.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
+#: Exit status of every refusal: bad input, bad options, an interrupted run.
+REFUSED = 2
 
 #: Rows that the streaming commands hold at a time.
 ROWS = 8192
@@ -47,36 +29,58 @@ def say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def open_data(data: str, header: bool | None, size: str | None, key: str | None) -> Source:
+def refuse(message: str) -> NoReturn:
+    """End the program with one message and exit status 2."""
+    say(f"diabolo: {message}")
+    raise SystemExit(REFUSED)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with every error that a user can cause turned into one message."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+            sys.stdout.flush()
+        except DiaboloError as error:
+            refuse(str(error).strip())
+        except KeyboardInterrupt:
+            refuse("interrupted; nothing was written")
+        except MemoryError:
+            refuse("there is not enough memory for this: use fewer rows or a smaller --batch-size")
+        except BrokenPipeError:
+            # The reader of our output (head, less) has gone; Python must not try it again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return run
+
+
+def open_data(data: str, header: bool | None = None, size: Any = None, key: Any = None) -> Source:
     """Open DATA: a path or URI, or (where no such file exists) a public data set by name."""
-    from diabolo.data.readers import open_source
-    from diabolo.datasets import names
+    from diabolo.data.readers import array_source, open_source
 
-    name, _, split = data.partition("/")
-    if name in names() and not Path(data).exists():
-        return _dataset(name, split or "train")
-    source = open_source(data, header=header, image_size=_size(size), key=key)
-    for note in source.notes:
-        say(f"{data}: {note}")
-    return source
+    public = public_data(data)
+    if public is None:
+        source = open_source(data, header=header, image_size=size, key=key)
+        for note in source.notes:
+            say(f"{data}: {note}")
+        return source
+    for option, value in (("--header", header), ("--size", size), ("--key", key)):
+        if value is not None:
+            raise SpecError(f"{option} is for files, and {data} is a public data set")
+    say(f"{public.title}: {len(public.data):,} rows")
+    return array_source(data, public.data)
 
 
-def _dataset(name: str, split: str) -> Any:
+def public_data(name: str) -> Any:
+    """Return the public data set called NAME or NAME/SPLIT; None where it is no such name."""
     from diabolo import datasets
-    from diabolo.data.readers import array_source
 
-    loaded = datasets.load(name, split)
-    say(f"{loaded.title}: {len(loaded.data):,} rows of the {split} split")
-    return array_source(f"{name}/{split}", loaded.data)
-
-
-def _size(size: str | None) -> tuple[int, int] | None:
-    if size is None:
+    name, _, split = name.partition("/")
+    if name not in datasets.names() or Path(name, split).exists():
         return None
-    height, _, width = size.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise SpecError(f"--size {size}: give height and width in pixels, for example 32x32")
-    return int(height), int(width)
+    return datasets.load(name, split or "train")
 
 
 def load_model(path: Path) -> Autoencoder:
@@ -86,54 +90,68 @@ def load_model(path: Path) -> Autoencoder:
     return load(path)
 
 
-def pieces(source: Source, names: tuple[str, ...] | None = None) -> Iterator[Any]:
-    """Yield the rows of a source in pieces, frames reduced to the columns `names`."""
+def read_with_columns(source: Source, names: tuple[str, ...] | None) -> tuple[Any, Any]:
+    """Return all rows of a source, and the same rows with just the columns `names`."""
     from diabolo.data.containers import select
 
-    empty = True
+    rows = source.read()
+    with about(source.path):
+        return rows, select(rows, names)
+
+
+def mapped(
+    source: Source, function: Callable[[Any], Any], names: tuple[str, ...] | None = None
+) -> Iterator[Any]:
+    """Yield `function` of the rows of a source piece by piece, frames reduced to `names`."""
+    from diabolo.data.containers import select
+
+    done = 0
     for piece in source.chunks(ROWS):
-        empty = False
-        yield select(piece, names)
-    if empty:
+        with about(source.path, done):
+            result = function(select(piece, names))
+        yield result
+        done += len(piece)
+    if not done:
         raise ReadError(f"{source.path}: there are no rows")
 
 
-def parse_widths(text: str | None) -> tuple[int, ...] | str:
-    """Return "1000,500" as widths, "" as none, and nothing as "auto"."""
-    if text is None or text == "auto":
-        return "auto"
+@contextlib.contextmanager
+def about(path: str, first: int = 0) -> Iterator[None]:
+    """Name the file in errors about its data, and the row that their rows are counted from."""
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise SpecError(f"--hidden {text}: give widths such as 256,128") from None
+        yield
+    except ReadError:
+        raise  # names its file already
+    except DataError as error:
+        place = f"{path} (rows counted from row {first:,} on)" if first else path
+        raise type(error)(f"{place}: {str(error).strip()}") from None
 
 
-def number_or_auto(text: str, option: str, kind: type = int) -> Any:
-    """Return an option's text as a number, or "auto"."""
-    if text == "auto":
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise SpecError(f"{option} {text}: give {what}, or auto") from None
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[Any]], align: str, title: str = ""
+) -> None:
+    """Print a table that is aligned on a terminal and plain where piped.
 
-
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-    """Print a table that is aligned on a terminal and plain where piped."""
+    Parameters
+    ----------
+    align : str
+        A letter for each column: "l" or "r".
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for i, header in enumerate(headers):
-        table.add_column(header, justify="left" if i == 0 else "right", overflow="fold")
+    for header, side in zip(headers, align, strict=True):
+        table.add_column(header, justify="left" if side == "l" else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     # Piped output must not be cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    print(captured.get(), end="")
 
 
 def print_json(value: Any) -> None:

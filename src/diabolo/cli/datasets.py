@@ -7,32 +7,45 @@ from typing import Annotated
 
 import typer
 
-from diabolo.cli import common
+from diabolo.cli import common, options
+
+main = options.main
 
 
 def datasets(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Fetch this one and print its folder.")
+        str | None, typer.Argument(metavar="NAME", help="Fetch this one and print its folder.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write its rows to this file instead.")
+        Path | None,
+        main.option("Write its rows to this file instead.", "--out", "-o", metavar="FILE"),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which part --out writes: train or test.")] = "train",
+    labels: Annotated[
+        Path | None, main.option("Write the class of each row to this file.", metavar="FILE")
+    ] = None,
+    split: Annotated[str, main.option("Part to write: train or test.", metavar="NAME")] = "train",
 ) -> None:
-    """List public data sets, or fetch one (checked, resumed where a download broke off).
+    """List public data sets, or fetch one of them.
 
-    A folder named by the environment variable DIABOLO_DATA that already has them is used as it is.
+    What is fetched is checked; a download that broke off goes on where it stopped.
+
+    A folder in the environment variable DIABOLO_DATA that has the files is used.
     """
     from diabolo import datasets as public
 
     if name is None:
+        if out or labels:
+            raise typer.BadParameter("name a data set to write", param_hint="NAME")
         rows = [(key, row.title, row.items, row.licence) for key, row in public.DATASETS.items()]
-        common.print_table(("name", "what", "items", "licence"), rows)
+        common.print_table(("name", "what", "items", "licence"), rows, "llrl")
         return
-    if out is None:
+    if out is None and labels is None:
         print(public.fetch(name))
         return
     from diabolo.data.writers import write
 
-    write(out, public.load(name, split).data)
-    print(out)
+    loaded = public.load(name, split)
+    for path, values in ((out, loaded.data), (labels, loaded.labels)):
+        if path is not None:
+            write(path, values, columns=["label"] if path == labels else None)
+            print(path)

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from diabolo.cli import common
+from diabolo.cli import common, options
 
 CODE_SIZE, NEIGHBOURS = 8, 7
+
+main = options.main
 
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the page, the model and the codes.")
+        Path,
+        main.option("Folder for page, model and codes: demo.", "--out", "-o", metavar="FOLDER"),
     ] = Path("demo"),
     data: Annotated[
-        str, typer.Option(help="Which public data set: digits, mnist, fashion-mnist.")
+        str, main.option("Public data set: digits, mnist, fashion-mnist.", metavar="NAME")
     ] = "digits",
 ) -> None:
-    """Train on small handwritten digits and show what one fitted model is good for."""
+    """Show on small handwritten digits what one fitted model is good for."""
+    from diabolo import datasets, store
+    from diabolo.data.files import atomic_folder
+
+    train, test = datasets.load(data, "train"), datasets.load(data, "test")
+    # A demo of before is replaced, anything else is not.
+    with atomic_folder(out, is_ours=lambda folder: store.is_model(folder / "model")) as folder:
+        rows = _show(train, test, folder)
+    common.print_table(("measure", "value"), rows, "lr")
+    print(f"page:  {out / 'index.html'}  (open it in a browser)\nmodel: {out / 'model'}")
+    # In a virtual environment that is not active the name alone would not be found.
+    program = "diabolo" if shutil.which("diabolo") else f"{sys.executable} -m diabolo"
+    common.say(
+        "\nWhat next?\n"
+        f"  {program} evaluate {out / 'model'} {data}/test --labels {data}/test\n"
+        f"  {program} train YOUR.csv --out my-model    (or .parquet, .npy, a folder of images …)"
+    )
+
+
+def _show(train: Any, test: Any, folder: Path) -> list[tuple[str, str]]:
+    """Write the demo's files into the folder and return its table."""
     import numpy as np
 
-    from diabolo import Autoencoder, datasets, metrics
+    from diabolo import Autoencoder, metrics
     from diabolo.data.writers import write
     from diabolo.report.model_page import model_page
 
-    train, test = datasets.load(data, "train"), datasets.load(data, "test")
-    out.mkdir(parents=True, exist_ok=True)
     common.say(f"{train.title}: learning a code of {CODE_SIZE} numbers from {len(train.data):,}")
     began = time.perf_counter()
     model = Autoencoder(CODE_SIZE, random_state=0, verbose=1).fit(train.data)
@@ -43,9 +64,10 @@ def demo(
         (f"reconstruction error, {len(test.data):,} unseen rows", f"{errors.mean():.4f}"),
         (f"reconstruction error of a PCA of {CODE_SIZE}", f"{pca:.4f}"),
     ]
+    codes = model.transform(test.data)
     spaces = {
         f"raw pixels ({raw_train.shape[1]} numbers)": (raw_train, raw_test),
-        f"codes ({CODE_SIZE} numbers)": (model.transform(train.data), model.transform(test.data)),
+        f"codes ({CODE_SIZE} numbers)": (model.transform(train.data), codes),
     }
     for name, (known, asked) in spaces.items():
         began = time.perf_counter()
@@ -54,11 +76,11 @@ def demo(
         rows.append((f"kNN accuracy on {name}", f"{accuracy:.1%} in {1000 * took:.0f} ms"))
     odd = np.argsort(-errors, kind="stable")[:5]
     rows.append(("most anomalous unseen rows", ", ".join(map(str, odd))))
-    write(out / "codes.npy", model.transform(test.data))
-    write(out / "data.npy", np.asarray(test.data, np.float32))
+    write(folder / "codes.npy", codes)
+    write(folder / "data.npy", np.asarray(test.data, np.float32))
     for name, file in (("data", "data.npy"), ("codes", "codes.npy")):
-        rows.append((f"bytes of the unseen {name} ({file})", f"{(out / file).stat().st_size:,}"))
-    model.save(out / "model")
+        rows.append((f"bytes of the unseen {name} ({file})", f"{(folder / file).stat().st_size:,}"))
+    model.save(folder / "model")
 
     page = model_page(
         model,
@@ -66,15 +88,13 @@ def demo(
         test.labels,
         title=f"{train.title} in {CODE_SIZE} numbers",
         subtitle=f"An autoencoder after {seconds:.1f} s of training, shown rows it has never seen",
+        measures=rows,
     )
-    page.section("In figures")
-    page.table(("measure", "value"), rows)
-    page.save(out / "index.html")
-    common.print_table(("measure", "value"), rows)
-    print(f"model: {out / 'model'}\npage:  {out / 'index.html'}  (open it in a browser)")
+    page.save(folder / "index.html")
+    return rows
 
 
-def _flat(images):
+def _flat(images: Any) -> Any:
     """Return images as rows of numbers in [0, 1]: (n, h, w) → (n, h · w)."""
     import numpy as np
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
+from diabolo.cli import common, options
 
-from diabolo.cli import common
+#: Neighbours that vote, where labels are given.
+NEIGHBOURS = 7
 
 
 def evaluate(
-    model: common.Model,
-    data: common.Data,
+    model: options.Model,
+    data: options.Data,
     labels: Annotated[
         str | None,
-        typer.Option(help="A column of DATA, or a file, with a class for each row: adds kNN."),
+        options.main.option(
+            "A column of DATA, a file or a public data set with a class for each row; adds the "
+            "accuracy of nearest neighbours on codes and on the data itself.",
+            metavar="NAME",
+        ),
     ] = None,
-    top: Annotated[int, typer.Option(help="How many of the worst rows to show.")] = 5,
-    header: common.Header = None,
-    size: common.Size = None,
-    key: common.Key = None,
-    json: common.Json = False,
+    top: Annotated[
+        int, options.main.option("How many of the worst rows to show.", metavar="N", min=0)
+    ] = 5,
+    json: options.Json = False,
+    header: options.Header = None,
+    size: options.Size = None,
+    key: options.Key = None,
 ) -> None:
     """Measure how well a model reconstructs DATA, and what its codes are worth."""
     import numpy as np
 
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    X = source.read()
-    classes = None if labels is None else _labels(X, labels)
-    from diabolo.data.containers import select
-
-    X = select(X, estimator.schema_.names)
-    per_value = estimator.reconstruction_error(X, per_value=True)
+    everything, X = common.read_with_columns(source, estimator.schema_.names)
+    classes = None if labels is None else _labels(everything, labels)
+    with common.about(source.path):
+        per_value = estimator.reconstruction_error(X, per_value=True)
     flat = per_value.reshape(len(per_value), -1)  # (n, *shape) -> (n, d)
     errors = flat.mean(axis=1)
     worst = np.argsort(-errors, kind="stable")[:top]
@@ -64,34 +69,31 @@ def _print(result: dict[str, Any]) -> None:
         "reconstruction_error_median": "reconstruction error, median row",
         "reconstruction_error_99": "reconstruction error, 99 % of rows are below",
         "log_likelihood": "log-likelihood given the code, mean (nats a row, scaled units)",
-        "knn_accuracy_codes": "kNN accuracy on codes (k = 7, a fifth of the rows held back)",
+        "knn_accuracy_codes": f"kNN accuracy on codes (k = {NEIGHBOURS}, a fifth held back)",
         "knn_accuracy_raw": "kNN accuracy on the data itself",
     }
     rows = [(words[k], f"{v:,}" if isinstance(v, int) else f"{v:.6g}") for k, v in result.items()]
-    common.print_table(("measure", "value"), rows)
-    common.print_table(
-        ("rows with the largest error", "error"),
-        [(row["name"] or f"row {row['row']}", f"{row['error']:.6g}") for row in worst],
-    )
+    common.print_table(("measure", "value"), rows, "lr")
+    if worst:
+        lines = [(row["name"] or f"row {row['row']}", f"{row['error']:.6g}") for row in worst]
+        common.print_table(("rows with the largest error", "error"), lines, "lr")
     if columns:
-        common.print_table(
-            ("columns with the largest error", "error"),
-            [(name, f"{value:.6g}") for name, value in columns.items()],
-        )
+        lines = [(name, f"{value:.6g}") for name, value in columns.items()]
+        common.print_table(("columns with the largest error", "error"), lines, "lr")
 
 
 def _labels(X: Any, labels: str) -> Any:
     """Return the classes from a column of X or from a file, as whole numbers."""
     import numpy as np
 
-    from diabolo.data.readers import open_source
     from diabolo.errors import DataError
 
     if labels in getattr(X, "columns", ()):
         column = np.asarray(X[labels])
+    elif public := common.public_data(labels):
+        column = public.labels
     else:
-        read = open_source(labels).read()
-        column = np.asarray(read)
+        column = np.asarray(common.open_data(labels).read())
         column = column[:, 0] if column.ndim == 2 and column.shape[1] == 1 else column
     if column.shape != (len(X),):
         raise DataError(
@@ -109,13 +111,13 @@ def _neighbours(estimator: Any, X: Any, classes: Any) -> dict[str, float]:
 
     order = np.random.default_rng(0).permutation(len(classes))
     queries, known = np.split(order, [min(5000, len(order) // 5)])
-    if len(known) < 7 or not len(queries):
+    if len(known) < NEIGHBOURS or not len(queries):
         raise DataError(f"--labels needs at least 10 rows for kNN, and there are {len(order)}")
     result = {}
     raw = estimator._encode_input(X).numpy().reshape(len(order), -1)  # (n, *shape) -> (n, d)
     for name, values in (("codes", estimator.transform(X)), ("raw", raw)):
         result[f"knn_accuracy_{name}"] = knn_accuracy(
-            values[known], classes[known], values[queries], classes[queries], k=7
+            values[known], classes[known], values[queries], classes[queries], k=NEIGHBOURS
         )
     return result
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from diabolo.cli import common
+from diabolo.cli import common, options
 
 
-def info(model: common.Model, json: common.Json = False) -> None:
+def info(model: options.Model, json: options.Json = False) -> None:
     """Say what a model folder holds."""
     from diabolo import store
 
@@ -31,4 +31,4 @@ def info(model: common.Model, json: common.Json = False) -> None:
     if "held_out" in last:
         best = min(row["held_out"] for row in estimator.history_)
         rows.append(("", f"{best:.6g} on {len(estimator.held_out_):,} held-out rows (best)"))
-    common.print_table(("", "value"), rows, title=str(model))
+    common.print_table(("", "value"), rows, "ll", title=str(model))

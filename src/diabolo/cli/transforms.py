@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
-from diabolo.cli import common
+from pathlib import Path
+from typing import Annotated, Any
+
+from diabolo.cli import common, options
 
 
 def encode(
-    model: common.Model,
-    data: common.Data,
-    out: common.Out,
-    header: common.Header = None,
-    size: common.Size = None,
-    key: common.Key = None,
+    model: options.Model,
+    data: options.Data,
+    out: options.Out,
+    header: options.Header = None,
+    size: options.Size = None,
+    key: options.Key = None,
 ) -> None:
     """Write the codes of DATA, one row for each row."""
     from diabolo.data.writers import write
 
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    names = list(estimator.get_feature_names_out())
-    rows = common.pieces(source, estimator.schema_.names)
-    write(out, (estimator.transform(piece) for piece in rows), columns=names)
+    codes = common.mapped(source, estimator.transform, estimator.schema_.names)
+    write(out, codes, columns=list(estimator.get_feature_names_out()))
     print(out)
 
 
+#: Where rows in the data's own form go; images may go into a folder.
+Rows = Annotated[
+    Path,
+    options.main.option(
+        "File to write, in the format of its suffix, or a folder for images.",
+        *("--out", "-o"),
+        metavar="PATH",
+    ),
+]
+
+
 def decode(
-    model: common.Model,
-    codes: common.Data,
-    out: common.Out,
-    header: common.Header = None,
-    key: common.Key = None,
+    model: options.Model,
+    codes: options.Codes,
+    out: Rows,
+    header: options.Header = None,
+    key: options.Key = None,
 ) -> None:
     """Turn codes back into rows, in original units."""
     from diabolo.data.writers import write
 
     estimator = common.load_model(model)
     source = common.open_data(codes, header, None, key)
-    rows = (estimator.inverse_transform(piece) for piece in common.pieces(source))
-    write(out, rows, columns=list(estimator.schema_.column_names()))
+    names = list(estimator.get_feature_names_out())
+
+    def decoded(piece: Any) -> Any:
+        # A file of codes may have more columns, or another order, if it names its columns.
+        if set(names) <= set(getattr(piece, "columns", ())):
+            piece = piece[names]
+        # Codes in a table are a table's rows only where the model was fitted on one.
+        if estimator.schema_.names is None and hasattr(piece, "to_numpy"):
+            piece = piece.to_numpy()
+        return estimator.inverse_transform(piece)
+
+    write(out, common.mapped(source, decoded), columns=list(estimator.schema_.column_names()))
     print(out)
 
 
 def reconstruct(
-    model: common.Model,
-    data: common.Data,
-    out: common.Out,
-    header: common.Header = None,
-    size: common.Size = None,
-    key: common.Key = None,
+    model: options.Model,
+    data: options.Data,
+    out: Rows,
+    header: options.Header = None,
+    size: options.Size = None,
+    key: options.Key = None,
 ) -> None:
     """Write DATA as the model sees it, after the way through the code.
 
@@ -57,6 +80,6 @@ def reconstruct(
 
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    rows = (estimator.reconstruct(piece) for piece in common.pieces(source))
+    rows = common.mapped(source, estimator.reconstruct)
     write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
     print(out)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,7 @@ def unpack(data: Any, columns: tuple[str, ...] | None = None) -> Unpacked:
         return _unpack_frame(frame, columns, data)
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise DataError("sparse data is not supported: pass X.toarray()")
-    if type(data).__module__.startswith("torch"):
-        array = data.detach().cpu().numpy()
-    else:
-        array = np.asarray(data)
-    array = _numeric(array, "X")
+    array = _numeric(_as_array(data), "X")
     if array.ndim == 0:
         raise DataError("X is a single number; rows are needed, for example an array (n, columns)")
     if array.ndim == 1:
@@ -73,6 +70,26 @@ def unpack(data: Any, columns: tuple[str, ...] | None = None) -> Unpacked:
     return Unpacked(array, None, (str(array.dtype),), data)
 
 
+def _as_array(data: Any) -> np.ndarray:
+    """Return a numpy array of whatever type."""
+    if type(data).__module__.startswith("torch"):
+        import torch
+
+        if data.layout != torch.strided:
+            raise DataError("sparse data is not supported: pass X.to_dense()")
+        data = data.detach().cpu()
+        return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
+    if np.ma.is_masked(data):
+        raise DataError(
+            "X is a masked array with masked cells, and rows with missing cells cannot be used "
+            "yet: drop them or fill them (X.filled(…)) first"
+        )
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise DataError(f"X is no array, because its rows differ in length: {error}") from None
+
+
 def as_frame(data: Any) -> Any:
     """Return a narwhals frame over a pandas, polars or arrow table with text names, else None."""
     if isinstance(data, np.ndarray | list | tuple):
@@ -81,6 +98,9 @@ def as_frame(data: Any) -> Any:
 
     if type(data).__module__.startswith("pandas") and hasattr(data, "columns"):
         data = data.set_axis([str(name) for name in data.columns], axis=1)
+        _refuse_duplicates(data.columns)
+    elif type(data).__module__.startswith("pyarrow") and hasattr(data, "column_names"):
+        _refuse_duplicates(data.column_names)
     try:
         return nw.from_native(data, eager_only=True)
     except TypeError:
@@ -118,13 +138,15 @@ def pack_like(source: Any, names: tuple[str, ...] | None, columns: list[np.ndarr
     ]
     native = frame.with_columns(*series).to_native()
     if type(source).__module__.startswith("pandas"):
-        native = native.astype(
-            {
-                name: dtype
-                for name, dtype in zip(native.columns, source.dtypes, strict=True)
-                if native[name].dtype != dtype
-            }
-        )
+        # Back to pandas' own types (nullable Int64 …), where no digit is lost.
+        for name, dtype in zip(native.columns, source.dtypes, strict=True):
+            if native[name].dtype != dtype:
+                try:
+                    column = native[name].astype(dtype)
+                except (TypeError, ValueError):  # pandas' own types refuse what would lose digits
+                    continue
+                if column.dtype.kind == "f" or (column == native[name]).all():
+                    native = native.assign(**{name: column})
         native.columns, native.index = source.columns, source.index
     return native
 
@@ -143,10 +165,13 @@ def new_frame(like: Any, names: tuple[str, ...], columns: list[np.ndarray]) -> A
     return native
 
 
-def _unpack_frame(frame: Any, columns: tuple[str, ...] | None, source: Any) -> Unpacked:
-    duplicated = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
+def _refuse_duplicates(names: Any) -> None:
+    duplicated = sorted(name for name, count in Counter(names).items() if count > 1)
     if duplicated:
         raise DataError(f"the column name {_listed(duplicated)} occurs more than once: rename one")
+
+
+def _unpack_frame(frame: Any, columns: tuple[str, ...] | None, source: Any) -> Unpacked:
     if columns is not None:
         frame = select(frame, columns)
         frame = as_frame(frame)

@@ -96,8 +96,13 @@ class Schema:
         share : bool
             One shift and scale for all values of a channel (images, series) or one per value.
         """
-        if scaling not in SCALINGS:
+        if not isinstance(scaling, str) or scaling not in SCALINGS:
             raise SpecError(f"scaling={scaling!r}: choose 'auto' or one of {', '.join(SCALINGS)}")
+        if not all(np.isfinite(field).all() for field in (statistics.mean, statistics.deviation)):
+            raise DataError(
+                "the data has values too large to be squared (above 1e150): rescale the column "
+                f"with {max(abs(statistics.low.min()), abs(statistics.high.max())):g}"
+            )
         shape = data.array.shape[1:]
         pooled = statistics.pooled(kind) if share else statistics
         shift, scale = _affine(scaling, pooled, data.array.dtype)
@@ -158,7 +163,15 @@ class Schema:
         plain = not self.shift.any() and (self.scale == 1).all()
         for place, piece in pieces_of(array):
             # In float64, because (x − shift) cancels for columns far from zero.
-            values[place] = piece if plain else (piece - self.shift) / self.scale
+            with np.errstate(over="ignore"):
+                values[place] = piece if plain else (piece - self.shift) / self.scale
+            if array.dtype.kind == "f" and not np.isfinite(values[place]).all():
+                bad = ~np.isfinite(values[place])
+                where = np.unravel_index(int(bad.argmax()), bad.shape)
+                raise DataError(
+                    f"{piece[where]:g} in {self.place((place.start + where[0], *where[1:]))} is "
+                    "too large for 32-bit numbers once scaled: rescale the data, or drop the row"
+                )
         return Batch(values, None)
 
     def decode(self, values: np.ndarray, source: Any = None) -> Any:
@@ -171,13 +184,15 @@ class Schema:
             The data they reconstruct: the result is the same kind of container, with index,
             column order and unused columns as they are there. Without it, a numpy array.
         """
-        if source is not None and as_frame(source) is not None and self.names is not None:
-            return pack_like(source, self.names, self._columns(values))
+        frame = None if source is None else as_frame(source)
+        if frame is not None:
+            names = self.names if self.names is not None else tuple(frame.columns)
+            return pack_like(source, names, self._columns(values))
         array = self._array(values)
         if source is not None and type(source).__module__.startswith("torch"):
             import torch
 
-            return torch.from_numpy(array)
+            return torch.from_numpy(array).to(source.device)
         return array
 
     def decode_frame(self, values: np.ndarray, like: Any) -> Any:
@@ -237,9 +252,16 @@ class Schema:
 
     def _same_units(self, array: np.ndarray) -> None:
         """Refuse fractions where the model knows 0 … 255: they would silently look black."""
-        if self.scaling != "unit" or array.dtype.kind != "f":
+        if self.scaling != "unit":
             return
         top = float(self.scale.flat[0])
+        if array.dtype.kind == "b" or (array.dtype.kind == "u" and np.iinfo(array.dtype).max < top):
+            raise SchemaError(
+                f"the model was fitted on whole numbers from 0 to {top:g} and this data is "
+                f"{array.dtype}, whose range is another: convert it to {self.dtypes[0]} first"
+            )
+        if array.dtype.kind != "f":
+            return
         finite = array[np.isfinite(array)]
         if finite.size and (finite.max() <= 1 or (finite != np.round(finite)).any()):
             raise SchemaError(

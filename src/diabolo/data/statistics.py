@@ -46,11 +46,13 @@ class Statistics:
     def pooled(self, kind: str) -> Statistics:
         """Return the statistics over all positions of a channel, to be broadcast to (*shape).
 
-        Tables are not pooled; the last axis of series and of three-dimensional images is channels.
+        Tables are not pooled. The last axis of rows (t, c) and (h, w, c) is channels; rows (t,)
+        and (h, w) have one.
         """
         if kind == "table":
             return self
-        axes = tuple(range(self.mean.ndim - (1 if kind == "series" or self.mean.ndim > 2 else 0)))
+        channels = self.mean.ndim > (1 if kind == "series" else 2)
+        axes = tuple(range(self.mean.ndim - channels))
         mean = self.mean.mean(axis=axes, keepdims=True)
         variance = (self.deviation**2 + (self.mean - mean) ** 2).mean(axis=axes, keepdims=True)
         return Statistics(
@@ -69,13 +71,16 @@ def statistics_of(array: np.ndarray) -> Statistics:
     columns far from zero where the sum of squares does not.
     """
     n = 0
+    # Sums start from the first row: exact for constant columns, and better for those far from zero.
+    origin = array[0].astype(np.float64)
     mean = moment = low = high = np.zeros(array.shape[1:])
     for _, rows in pieces_of(array):
-        piece = rows.astype(np.float64)
-        m = len(piece)
-        piece_mean = piece.mean(axis=0)
-        piece_moment = ((piece - piece_mean) ** 2).sum(axis=0)
-        piece_low, piece_high = piece.min(axis=0), piece.max(axis=0)
+        m = len(rows)
+        with np.errstate(all="ignore"):  # too large to be squared: `Schema.fit` refuses it
+            piece = rows.astype(np.float64) - origin
+            piece_mean = piece.mean(axis=0)
+            piece_moment = ((piece - piece_mean) ** 2).sum(axis=0)
+        piece_low, piece_high = rows.min(axis=0), rows.max(axis=0)
         if n == 0:
             mean, moment, low, high = piece_mean, piece_moment, piece_low, piece_high
         else:
@@ -84,4 +89,6 @@ def statistics_of(array: np.ndarray) -> Statistics:
             mean = mean + delta * (m / (n + m))
             low, high = np.minimum(low, piece_low), np.maximum(high, piece_high)
         n += m
-    return Statistics(n, low, high, mean, np.sqrt(moment / n))
+    return Statistics(
+        n, low.astype(np.float64), high.astype(np.float64), origin + mean, np.sqrt(moment / n)
+    )

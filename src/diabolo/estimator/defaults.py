@@ -89,7 +89,7 @@ def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int,
         return resolve_part(network, NETWORKS, "network").resolved(shape)
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
         hidden = (hidden,)
-    if not isinstance(hidden, str):
+    if isinstance(hidden, list | tuple | np.ndarray):
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
     activation = "gelu" if activation == "auto" else activation
     return MLP(hidden=hidden, activation=activation).resolved(shape)
@@ -119,6 +119,8 @@ def choose_code_size(code_size: Any, x: np.ndarray, seed: int) -> int:
     pca = PCA(most, svd_solver="randomized" if most < min(flat.shape) else "full", random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant data explains 0 of 0
         explained = np.nan_to_num(pca.fit(flat.astype(np.float64)).explained_variance_ratio_)
+    if not explained.any():
+        return min(2, flat.shape[1])
     rank = int(np.searchsorted(np.cumsum(explained), 0.9)) + 1
     return min(max(2, min(rank, 64)), flat.shape[1])
 
@@ -154,10 +156,13 @@ def choose_training(
         steps_an_epoch = max(
             1, round(rows * (1 - training.validation_fraction) / training.batch_size)
         )
-        steps = 500 + 2000 * min(1.0, rows / 5000)
+        # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
+        steps = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
         max_epochs = max(4, math.ceil(steps / steps_an_epoch))
     require(
-        isinstance(max_epochs, int | np.integer) and max_epochs >= 1,
+        isinstance(max_epochs, int | np.integer)
+        and not isinstance(max_epochs, bool)
+        and max_epochs >= 1,
         f"max_epochs={max_epochs!r} must be a whole number ≥ 1 or 'auto'",
     )
     return training, int(max_epochs)

@@ -81,8 +81,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     schema_ : Schema
         How data becomes scaled numbers, and back.
     history_ : list of dict
-        One for each look at the losses: ``epoch``, ``train`` and ``held_out`` (nats per value),
-        ``learning_rate``, ``seconds``. Held-out losses are without noise.
+        One for each look at the losses, at most 50: ``epoch``, ``train`` and ``held_out`` (nats
+        per value; held-out losses are without noise), ``learning_rate``, and ``seconds`` since
+        training began.
     stopped_ : str
         Why training ended.
     held_out_ : ndarray of int
@@ -187,6 +188,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         training, epochs = defaults.choose_training(
             self.training, self.max_epochs, len(x), sum(p.numel() for p in module.parameters())
         )
+        held_out = _held_out(len(x), training.validation_fraction, seed)
+        record = train(
+            module.to(device),
+            x.to(device),
+            torch.from_numpy(held_out),
+            training,
+            epochs,
+            seed,
+            progress_for(self.verbose),
+        )
+        # Only now, so that a fit which fails leaves the estimator as it was.
         self.spec_ = Spec(
             code_size,
             kind,
@@ -199,22 +211,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
             device,
             seed,
         )
-        self.schema_ = schema
-        held_out = _held_out(len(x), training.validation_fraction, seed)
-        self.module_ = module.to(device)
-        record = train(
-            self.module_,
-            x.to(device),
-            torch.from_numpy(held_out),
-            training,
-            epochs,
-            seed,
-            progress_for(self.verbose),
-        )
+        self.schema_, self.module_ = schema, module
         self.history_, self.stopped_ = record.history, record.stopped
         self.held_out_ = np.flatnonzero(held_out)
         self._set_features()
-        warn_of_illness(self._apply(x[:10_000], self._codes), self.spec_)
+        warn_of_illness(self._apply(x[: defaults.SAMPLE], self._codes), self.spec_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:

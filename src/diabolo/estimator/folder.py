@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import torch
 
 from diabolo import store
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.data.schema import Block, Schema
+from diabolo.data.schema import KINDS, SCALINGS, Block, Schema
 from diabolo.device import resolve_device
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator.resolved import AXES, Spec
@@ -56,17 +57,18 @@ def load(
         fields |= {name: tensors[f"schema.{name}"] for name in ARRAYS}
         fields["blocks"] = tuple(Block(**block) for block in fields["blocks"])
         schema = Schema(**fields)
-        module = AutoencoderModule.empty(schema.shape, *spec.parts)
-        prefix = "module."
-        state = {
-            name.removeprefix(prefix): torch.from_numpy(array.copy())
-            for name, array in tensors.items()
-            if name.startswith(prefix)
-        }
-        module.load_state_dict(state)
         model.held_out_ = tensors["held_out"]
         model.history_, model.stopped_ = config["history"], config["stopped"]
-    except (KeyError, TypeError, AttributeError, RuntimeError, SpecError) as error:
+        _check(spec, schema, model)
+        module = _module(spec, schema, tensors)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        ArithmeticError,
+    ) as error:
         raise ModelError(
             f"the model folder does not fit together ({type(error).__name__}: {error}): it is "
             "damaged, or of another version"
@@ -83,9 +85,73 @@ def load(
     return model
 
 
+def _module(spec: Spec, schema: Schema, tensors: dict[str, np.ndarray]) -> AutoencoderModule:
+    prefix = "module."
+    state = {
+        name.removeprefix(prefix): torch.from_numpy(array.astype(np.float32))
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
+    # Without memory of its own, so that an edited width cannot ask for terabytes.
+    with torch.device("meta"):
+        module = AutoencoderModule(schema.shape, *spec.parts)
+    module.load_state_dict(state, assign=True)
+    return module
+
+
+def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
+    """Raise `ValueError` where what was read could not have been written by `save`."""
+
+    def whole(value: Any, least: int) -> bool:
+        return type(value) is int and value >= least
+
+    values = math.prod(schema.shape)
+    names, dtypes = schema.names, schema.dtypes
+    rules = {
+        "spec.code_size": whole(spec.code_size, 1),
+        "spec.max_epochs": whole(spec.max_epochs, 1),
+        "spec.seed": whole(spec.seed, 0),
+        "device": isinstance(spec.device, str) and isinstance(model.device, str),
+        "spec.network": isinstance(spec.network.hidden, tuple),
+        "kind": spec.kind == schema.kind and schema.kind in KINDS,
+        "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
+        "schema.shape": isinstance(schema.shape, tuple)
+        and all(whole(size, 1) for size in schema.shape)
+        and len(schema.shape) in (1, 2, 3),
+        "schema.names": names is None
+        or (
+            isinstance(names, tuple)
+            and len(set(names)) == len(names) == values
+            and all(isinstance(name, str) for name in names)
+        ),
+        "schema.dtypes": isinstance(dtypes, tuple)
+        and len(dtypes) in {1, values}
+        and all(isinstance(dtype, str) and np.dtype(dtype).kind in "biuf" for dtype in dtypes),
+        "schema.blocks": schema.blocks == (Block("numeric", 0, values),),
+        "history": isinstance(model.history_, list)
+        and all(isinstance(row, dict) and {"epoch", "train"} <= set(row) for row in model.history_)
+        and all(isinstance(v, int | float) for row in model.history_ for v in row.values()),
+        "stopped": isinstance(model.stopped_, str),
+        "held_out": model.held_out_.ndim == 1 and model.held_out_.dtype == np.int64,
+    }
+    for name in ARRAYS:
+        array = getattr(schema, name)
+        rules[f"schema.{name}"] = (
+            bool(np.isfinite(array).all())
+            and array.shape == schema.shape
+            and array.dtype == np.float64
+        )
+    rules["schema.scale"] = rules["schema.scale"] and bool((schema.scale > 0).all())
+    for name, holds in rules.items():
+        if not holds:
+            raise ValueError(f"{name} is not what it should be")
+
+
 def card(model: Autoencoder) -> str:
     """Return the model card, in Markdown."""
-    spec, schema, last = model.spec_, model.schema_, model.history_[-1]
+    spec, schema = model.spec_, model.schema_
+    # Nothing has been looked at where training was interrupted in its first epoch.
+    last = model.history_[-1] if model.history_ else {"epoch": 0, "train": math.nan}
     shape = " × ".join(map(str, schema.shape))
     held_out = f", {last['held_out']:.5g} on held-out rows" if "held_out" in last else ""
     return f"""---
@@ -131,11 +197,9 @@ def _schema_to_json(schema: Schema) -> dict[str, Any]:
 def _param_to_json(name: str, value: Any) -> Any:
     if isinstance(value, Part):
         return part_to_json(value, AXES[name])
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, np.random.RandomState):
+    if name == "random_state" and not isinstance(value, int | np.integer):
         return None  # the seed that was drawn from it is in the spec
-    return value
+    return str(value) if name == "device" else value
 
 
 def _param_from_json(name: str, value: Any) -> Any:

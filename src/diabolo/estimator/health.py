@@ -17,7 +17,7 @@ def dead_units(z: torch.Tensor) -> list[int]:
 
 def warn_of_illness(z: torch.Tensor, spec: Spec) -> None:
     """Give a `HealthWarning` for each illness seen in the codes z (n, k) of training rows."""
-    dead = dead_units(z)
+    dead = dead_units(z) if spec.bottleneck.activation == "relu" else []
     if dead:
         warnings.warn(
             f"{len(dead)} of {spec.code_size} code units are never active on the training data "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def model_page(
-    model: Autoencoder, X: Any, labels: Any = None, *, title: str = "", subtitle: str = ""
+    model: Autoencoder,
+    X: Any,
+    labels: Any = None,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    measures: Sequence[tuple[str, Any]] = (),
 ) -> Page:
     """Return a page of pictures: losses, reconstructions, the code map, errors and odd rows.
 
@@ -27,6 +34,8 @@ def model_page(
         Rows to look at, preferably ones that the model has not seen.
     labels : array (n,), optional
         Classes; they colour the code map and are used for nothing else.
+    measures : sequence of (name, value), optional
+        What was measured on these rows; a table at the top of the page.
 
     Returns
     -------
@@ -38,6 +47,8 @@ def model_page(
     squared = model.reconstruction_error(X, per_value=True)
     errors = squared.reshape(len(squared), -1).mean(axis=1)  # (n, *shape) -> (n,)
     images = np.asarray(X) if spec.kind == "image" else None
+    if measures:
+        page.table(["measure", "value"], measures, "What was measured.", "lr")
     page.section("Code space")
     page.figure(
         code_map(model.transform(X), labels, images),

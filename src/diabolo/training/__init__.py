@@ -6,7 +6,8 @@ This module imports no torch, so that the command line can show the options in a
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import math
+import numbers
 
 from diabolo.spec import AutoFloat, AutoInt, Part, require
 
@@ -62,33 +63,37 @@ class Training(Part):
     on_interrupt: str = "raise"
 
     def validate(self) -> None:
-        def positive(value: Any, kind: type | tuple) -> bool:
-            return value == "auto" or (
-                isinstance(value, kind) and not isinstance(value, bool) and value > 0  # type: ignore[operator]
+        def number(name: str, least: float, *, whole: bool = False, auto: bool = False) -> None:
+            value = getattr(self, name)
+            if auto and isinstance(value, str) and value == "auto":
+                return
+            kind = numbers.Integral if whole else numbers.Real
+            fits = isinstance(value, kind) and not isinstance(value, bool)
+            require(
+                fits and math.isfinite(value) and value >= least,
+                f"{name}={value!r} must be a {'whole ' * whole}number"
+                + (f" ≥ {least:g}" if least >= 0 else "")
+                + (" or 'auto'" if auto else ""),
             )
 
         def one_of(name: str, choices: tuple[str, ...]) -> None:
             value = getattr(self, name)
             require(value in choices, f"{name}={value!r}: choose one of {', '.join(choices)}")
 
+        number("batch_size", 1, whole=True, auto=True)
+        number("learning_rate", 0, auto=True)
+        require(self.learning_rate != 0, "learning_rate=0 learns nothing: give a number > 0")
+        number("validation_fraction", 0, auto=True)
         require(
-            positive(self.batch_size, int),
-            f"batch_size={self.batch_size!r} must be a whole number ≥ 1 or 'auto'",
-        )
-        require(
-            positive(self.learning_rate, (int, float)),
-            f"learning_rate={self.learning_rate!r} must be a number > 0 or 'auto'",
-        )
-        require(
-            self.validation_fraction == "auto"
-            or (
-                isinstance(self.validation_fraction, int | float)
-                and 0 <= self.validation_fraction < 1
-            ),
+            self.validation_fraction == "auto" or self.validation_fraction < 1,
             f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
         )
-        require(self.weight_decay >= 0, f"weight_decay={self.weight_decay!r} must be ≥ 0")
-        require(self.patience >= 1, f"patience={self.patience!r} must be ≥ 1")
+        number("weight_decay", 0)
+        number("patience", 1, whole=True)
+        require(
+            isinstance(self.early_stopping, bool),
+            f"early_stopping={self.early_stopping!r} must be True or False",
+        )
         one_of("optimizer", ("auto", *OPTIMIZERS))
         one_of("schedule", SCHEDULES)
         one_of("precision", PRECISIONS)

@@ -65,7 +65,7 @@ def train(
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
-    interval = max(1, epochs // LOOKS)
+    interval = -(-epochs // LOOKS)
     began = time.perf_counter()
     progress.start(epochs, len(rows))
     try:

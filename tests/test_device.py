@@ -1,0 +1,107 @@
+"""Devices and arithmetic: flags are restored, and the fast product is as exact as promised."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from diabolo.device import arithmetic, resolve_device
+from diabolo.errors import SpecError
+from diabolo.random import torch_generator
+
+PRECISIONS = ("fp32", "auto", "bf16")
+
+
+def flags() -> tuple:
+    return (
+        torch.get_float32_matmul_precision(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_autocast_dtype("cpu"),
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+    )
+
+
+@pytest.fixture(params=["highest", "high", "medium"])
+def users_flag(request):
+    """The user's own setting of torch's flag; torch's default comes back afterwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_flags_are_as_before(precision, users_flag):
+    before = flags()
+    with arithmetic(precision):
+        torch.ones(2, 2) @ torch.ones(2, 2)
+    assert flags() == before
+    assert before[0] == users_flag
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_flags_are_as_before_after_an_exception(precision, error, users_flag):
+    before = flags()
+    with pytest.raises(error), arithmetic(precision):
+        raise error
+    assert flags() == before
+
+
+def test_nested_blocks_each_have_their_own_arithmetic():
+    a = torch.ones(2, 2)
+    with arithmetic("bf16"):
+        assert (a @ a).dtype == torch.bfloat16
+        with arithmetic("auto"):
+            assert (a @ a).dtype == torch.float32
+        assert (a @ a).dtype == torch.bfloat16
+    assert (a @ a).dtype == torch.float32
+
+
+def relative_error(precision: str) -> float:
+    generator = torch_generator(0)
+    a, b = torch.randn(512, 700, generator=generator), torch.randn(700, 384, generator=generator)
+    exact = a.double() @ b.double()
+    with arithmetic(precision):
+        product = (a @ b).double()
+    return float((product - exact).norm() / exact.norm())
+
+
+def test_the_fast_product_keeps_single_precision():
+    assert relative_error("fp32") < 1e-6
+    assert relative_error("auto") < 1e-5
+    # The measure sees rounded factors (2⁻⁹ each at most).
+    assert 1e-4 < relative_error("bf16") < 2e-2
+
+
+def test_a_cpu_that_rounds_factors_is_left_alone(monkeypatch):
+    monkeypatch.setattr("diabolo.device._rounds_products", lambda: True)
+    with arithmetic("auto"):
+        assert torch.get_float32_matmul_precision() == "highest"
+    monkeypatch.setattr("diabolo.device._rounds_products", lambda: False)
+    with arithmetic("auto"):
+        assert torch.get_float32_matmul_precision() == "medium"
+
+
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
+    assert resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "toaster", "cpu:x", ""])
+def test_a_device_that_is_not_there_is_a_spec_error(device):
+    with pytest.raises(SpecError, match=r"device='.*'.*pass 'cpu' or 'auto'"):
+        resolve_device(device)
+
+
+def test_a_torch_device_becomes_its_name():
+    assert type(resolve_device(torch.device("cpu"))) is str
+
+
+def test_the_meta_device_is_refused():
+    with pytest.raises(SpecError):
+        resolve_device("meta")

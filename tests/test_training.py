@@ -1,0 +1,271 @@
+"""The loop: what it minimises, when it stops, what it keeps, and what it never looks at."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from diabolo import Autoencoder, load
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import Plain
+from diabolo.errors import HealthWarning, TrainingError
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP
+from diabolo.random import torch_generator
+from diabolo.training import Training
+from diabolo.training import loop as loop_room
+from diabolo.training.loop import train
+from diabolo.training.progress import Progress
+from diabolo.training.schedule import factor
+from diabolo.training.scoring import in_chunks
+
+RESOLVED = {
+    "batch_size": 16,
+    "optimizer": "adam",
+    "learning_rate": 3e-3,
+    "validation_fraction": 0.2,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny products are quickest in one thread, above all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def low_rank(rows=200, columns=6, rank=2, noise=0.1):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
+    return (X + noise * rng.normal(size=X.shape)).astype(np.float32)
+
+
+def held_out_rows(rows, count):
+    chosen = torch.zeros(rows, dtype=torch.bool)
+    chosen[torch.randperm(rows, generator=torch_generator(5))[:count]] = True
+    return chosen
+
+
+def run(x, held_out, epochs=3, progress=None, network=None, seed=0, **training):
+    """Train a small net on x directly, and return (module, record)."""
+    start = torch.from_numpy(low_rank())  # the same initial weights whatever x is
+    parts = (2, network or MLP((8,)), Plain(), MSE())
+    module = AutoencoderModule.initialised(seed, start, *parts)
+    options = Training(**{**RESOLVED, **training})
+    return module, train(module, x, held_out, options, epochs, seed, progress or Progress())
+
+
+def weights(module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+class Batches(Progress):
+    """Remembers how many rows each step took."""
+
+    def __init__(self):
+        self.steps, self.looks, self.closed = [], [], 0
+
+    def start(self, epochs, rows):
+        self.announced = epochs, rows
+
+    def advance(self, rows, losses):
+        assert losses.shape == (rows,)
+        self.steps.append(rows)
+
+    def epoch(self, row):
+        self.looks.append(row)
+
+    def close(self):
+        self.closed += 1
+
+
+def held_out_loss(module, x, held_out):
+    return float(in_chunks(module, x[held_out], "auto").double().mean()) / x[0].numel()
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_the_weights_are_those_of_the_best_look(early_stopping):
+    x = torch.randn(60, 6, generator=torch_generator(1))  # noise, so that the net overfits
+    held_out = held_out_rows(60, 20)
+    options = {"early_stopping": early_stopping, "patience": 4, "schedule": "constant"}
+    module, record = run(x, held_out, 40, learning_rate=0.05, network=MLP((64,)), **options)
+    losses = [row["held_out"] for row in record.history]
+    best = int(np.argmin(losses))
+    assert best < len(losses) - 1, "this test needs a run that gets worse"
+    assert held_out_loss(module, x, held_out) == losses[best]
+    if early_stopping:
+        assert len(losses) == best + 1 + 4
+        assert record.stopped == "no better for 4 looks"
+    else:
+        assert len(losses) == 40
+        assert record.stopped == "all epochs done"
+
+
+def test_without_held_out_rows_the_last_weights_are_kept():
+    x = torch.from_numpy(low_rank())
+    nobody = torch.zeros(len(x), dtype=torch.bool)
+    module, record = run(x, nobody, 3, patience=1)
+    assert [set(row) for row in record.history] == [
+        {"epoch", "train", "learning_rate", "seconds"}
+    ] * 3
+    assert record.stopped == "all epochs done"
+    assert not torch.equal(weights(module), weights(run(x, nobody, 2)[0]))
+
+
+def test_held_out_rows_are_never_learned_from():
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 50)
+    changed = x.clone()
+    changed[held_out] = 100 * torch.randn(50, 6, generator=torch_generator(2))
+    # One epoch is one look, so that the choice of the best look plays no part.
+    first, again = (run(rows, held_out, 1)[0] for rows in (x, changed))
+    assert torch.equal(weights(first), weights(again))
+    learned = x.clone()
+    learned[~held_out] *= 1.01
+    assert not torch.equal(weights(first), weights(run(learned, held_out, 1)[0]))
+
+
+def test_history_is_the_mean_objective_per_value():
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 50)
+    module, record = run(x, held_out, 1, learning_rate=1e-30)
+    untouched = module(x).detach().double() / 6
+    row = record.history[0]
+    assert row["train"] == pytest.approx(float(untouched[~held_out].mean()), rel=1e-5)
+    assert row["held_out"] == pytest.approx(float(untouched[held_out].mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(200, 16), (33, 32), (40, 32), (5, 512), (1, 1), (97, 10)]
+)
+def test_batches_cover_every_row_once_an_epoch_in_even_pieces(rows, size, monkeypatch):
+    seen = []
+    real = AutoencoderModule.forward
+
+    def spy(self, x, noise=None):
+        if torch.is_grad_enabled():
+            seen.append(x[:, 0].tolist())
+        return real(self, x, noise)
+
+    monkeypatch.setattr(AutoencoderModule, "forward", spy)
+    x = torch.arange(rows, dtype=torch.float32)[:, None].expand(-1, 6) / rows
+    progress = Batches()
+    run(x.contiguous(), torch.zeros(rows, dtype=torch.bool), 2, progress, batch_size=size)
+    steps = len(seen) // 2
+    assert steps == max(1, round(rows / size))
+    epochs = [sum(seen[:steps], []), sum(seen[steps:], [])]  # noqa: RUF017, short lists
+    for epoch in epochs:
+        assert sorted(epoch) == x[:, 0].tolist()
+    assert rows < 5 or epochs[0] != epochs[1]
+    assert max(map(len, seen)) - min(map(len, seen)) <= 1
+    assert progress.steps == [len(batch) for batch in seen]
+    assert progress.announced == (2, rows) and progress.closed == 1
+
+
+def test_the_schedule():
+    assert [factor("constant", i, 9) for i in range(9)] == [1.0] * 9
+    steps = 1000
+    rates = [factor("one_cycle", i, steps) for i in range(steps)]
+    assert rates[0] == pytest.approx(0.5 / 100) and rates[49] == pytest.approx(0.495)
+    assert max(rates) == pytest.approx(1, abs=1e-4) and int(np.argmax(rates)) == 100
+    assert rates[549] == pytest.approx(0.5, abs=1e-3)  # a cosine is halfway down in the middle
+    assert 0 < rates[-1] < 1e-5
+    assert (np.diff(rates)[101:] < 0).all()
+    for few in (1, 2, 5):
+        assert all(0 < factor("one_cycle", i, few) <= 1 for i in range(few))
+
+
+def test_the_rate_of_a_look_is_the_scheduled_one():
+    x = torch.from_numpy(low_rank())
+    _, record = run(x, torch.zeros(200, dtype=torch.bool), 3, batch_size=100)
+    wanted = [3e-3 * factor("one_cycle", step, 6) for step in (1, 3, 5)]
+    assert [row["learning_rate"] for row in record.history] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    "epochs",
+    [1, 49, 50, *(pytest.param(n) for n in (99, 120)), 200],
+)
+def test_there_are_at_most_fifty_looks_and_one_at_the_end(epochs):
+    x = torch.from_numpy(low_rank(16))
+    progress = Batches()
+    _, record = run(x, torch.zeros(16, dtype=torch.bool), epochs, progress)
+    assert record.history == progress.looks
+    assert record.history[-1]["epoch"] == epochs
+    assert len(record.history) <= loop_room.LOOKS
+
+
+class Interrupts(Progress):
+    """Ctrl-C in the middle of the given step."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def advance(self, rows, losses):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_is_raised_by_default():
+    x = torch.from_numpy(low_rank())
+    with pytest.raises(KeyboardInterrupt):
+        run(x, held_out_rows(200, 50), progress=Interrupts(3))
+
+
+def test_an_interrupt_keeps_the_best_weights_where_asked():
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    steps = round(160 / 16)
+    with pytest.warns(HealthWarning, match="interrupted after 2 looks"):
+        module, record = run(x, held_out, 9, Interrupts(2 * steps + 3), on_interrupt="keep")
+    assert record.stopped == "interrupted"
+    best = min(row["held_out"] for row in record.history)
+    assert held_out_loss(module, x, held_out) == best
+
+
+def test_a_model_interrupted_in_its_first_epoch_works_and_is_saved(monkeypatch, tmp_path):
+    monkeypatch.setattr("diabolo.estimator.estimator.progress_for", lambda _: Interrupts(1))
+    model = Autoencoder(2, hidden=(8,), random_state=0, training=Training(on_interrupt="keep"))
+    with pytest.warns(HealthWarning, match="interrupted after 0 looks"):
+        model.fit(low_rank())
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(low_rank()), model.transform(low_rank()))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_loss_that_is_not_finite_ends_training_with_the_cure(optimizer):
+    options = Training(learning_rate=1e9, optimizer=optimizer, schedule="constant")
+    model = Autoencoder(2, hidden=(8, 8), max_epochs=50, training=options, random_state=0)
+    with pytest.raises(
+        TrainingError, match=r"loss became (nan|inf) in epoch .* learning rate.*1e\+09"
+    ):
+        model.fit(1e3 * low_rank())
+
+
+def test_the_best_weights_survive_a_loss_that_is_not_finite(monkeypatch):
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    good = weights(run(x, held_out, 1, schedule="constant")[0])
+    real, calls = loop_room._per_value, []
+
+    def breaks(loss, x):  # losses of the first epoch are real, later ones are not
+        calls.append(loss)
+        return real(loss, x) if len(calls) <= 2 else math.nan
+
+    monkeypatch.setattr(loop_room, "_per_value", breaks)
+    built = AutoencoderModule.initialised(0, x, 2, MLP((8,)), Plain(), MSE())
+    options = Training(**RESOLVED, schedule="constant")
+    with pytest.raises(TrainingError, match="nan in epoch 2"):
+        train(built, x, held_out, options, 5, 0, Progress())
+    assert torch.equal(weights(built), good)
+    assert all(p.grad is None for p in built.parameters())
+
+
+def test_a_fit_that_fails_leaves_no_half_fitted_estimator():
+    model = Autoencoder(2, hidden=(8,), training=Training(learning_rate=1e30))
+    with pytest.raises(TrainingError):
+        model.fit(low_rank())
+    assert not model.__sklearn_is_fitted__()

@@ -1,0 +1,151 @@
+"""The options of the loop, the optimisers, the arithmetic, and the chunks of scoring."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from diabolo import Autoencoder
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import Plain
+from diabolo.errors import SpecError
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP
+from diabolo.training import Training
+from diabolo.training.optimizers import build_optimizer
+from diabolo.training.progress import Lines
+from diabolo.training.scoring import chunk_rows, in_chunks
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny products are quickest in one thread, above all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def low_rank(rows=200, columns=6, rank=2, noise=0.1):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
+    return (X + noise * rng.normal(size=X.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 0},
+        {"batch_size": 2.5},
+        {"batch_size": True},
+        {"batch_size": "many"},
+        {"learning_rate": 0},
+        {"learning_rate": -1e-3},
+        {"learning_rate": math.nan},
+        {"optimizer": "sgd"},
+        {"schedule": "cosine"},
+        {"weight_decay": -1},
+        {"weight_decay": math.nan},
+        {"validation_fraction": 1.0},
+        {"validation_fraction": -0.1},
+        {"validation_fraction": "some"},
+        {"patience": 0},
+        {"precision": "fp64"},
+        {"on_interrupt": "ignore"},
+    ],
+    ids=str,
+)
+def test_bad_options_are_refused_by_name(options):
+    (name,) = options
+    with pytest.raises(SpecError, match=name):
+        Training(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weight_decay": "x"},
+        {"weight_decay": math.inf},
+        {"learning_rate": math.inf},
+        {"patience": 1.5},
+        {"early_stopping": "no"},
+    ],
+    ids=str,
+)
+def test_more_bad_options(options):
+    (name,) = options
+    with pytest.raises(SpecError, match=name):
+        Training(**options)
+
+
+def test_options_are_training_parts_and_epochs_are_whole():
+    with pytest.raises(SpecError, match=r"training=\{.*Training\("):
+        Autoencoder(training={"batch_size": 8}).fit(low_rank())
+    for epochs in (0, -1, 2.5, "all"):
+        with pytest.raises(SpecError, match="max_epochs"):
+            Autoencoder(max_epochs=epochs).fit(low_rank())
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_weight_decay_shrinks_matrices_and_leaves_biases(optimizer):
+    module = AutoencoderModule.initialised(0, torch.ones(3, 6), 2, MLP((8,)), Plain(), MSE())
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    for parameter in module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    build_optimizer(optimizer, module, 0.1, 0.5).step(0.5)  # rate 0.05, so 1 − 0.05 × 0.5
+    for name, parameter in module.named_parameters():
+        kept = 0.975 if parameter.ndim == 2 else 1.0
+        torch.testing.assert_close(parameter.detach(), kept * before[name], msg=name)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_every_optimiser_learns(optimizer):
+    options = Training(optimizer=optimizer, learning_rate=1e-2, batch_size=16)
+    model = Autoencoder(2, hidden=(16,), max_epochs=40, training=options, random_state=0)
+    history = model.fit(low_rank()).history_
+    constant = 0.5 * math.log(2 * math.pi)
+    first, last = (row["held_out"] - constant for row in (history[0], history[-1]))
+    # The rank is 2 and the noise ½ × 0.01 per value, so nearly all of the error can go.
+    assert 0 < last < first / 10
+
+
+# bf16 rounds to three digits, which shows where a small net could fit the data to a hundredth.
+@pytest.mark.parametrize(("precision", "worse"), [("auto", 1.05), ("bf16", 2.5)])
+def test_precision_changes_the_quality_little(precision, worse):
+    errors = {}
+    for name in ("fp32", precision):
+        options = Training(precision=name, learning_rate=1e-2)
+        model = Autoencoder(2, hidden=(16,), max_epochs=40, training=options, random_state=0)
+        errors[name] = -model.fit(low_rank()).score(low_rank())
+        assert model.transform(low_rank()).dtype == np.float32
+    assert errors["fp32"] < 0.07
+    assert errors[precision] < worse * errors["fp32"]
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 300])
+def test_chunks_are_one_size_and_give_every_row_back(n):
+    module = torch.nn.Linear(20_000, 3)
+    size = chunk_rows(20_000)
+    assert size == 64
+    shapes = []
+
+    def double(rows):
+        shapes.append(len(rows))
+        return 2 * rows[:, :3]
+
+    x = torch.arange(n * 4.0).reshape(n, 4)
+    assert torch.equal(in_chunks(module, x, "fp32", double), 2 * x[:, :3])
+    assert shapes == [size] * -(-n // size)
+
+
+def test_lines_for_pipes_name_epoch_and_losses(capsys):
+    lines = Lines(every=0.0)
+    lines.start(2, 100)
+    lines.epoch({"epoch": 1, "train": 0.5, "held_out": 0.25, "seconds": 1.0})
+    lines.epoch({"epoch": 2, "train": 0.25, "seconds": 2.0})
+    first, second = capsys.readouterr().err.splitlines()
+    assert "epoch 1/2" in first and "loss 0.50000, held out 0.25000" in first
+    assert "100 rows/s" in second and "held out" not in second

@@ -67,6 +67,20 @@ def test_ctrl_c_keeps_the_best_model_if_asked(spawn, data, tmp_path):
     assert len(model.transform(np.load(data))) == 2000
 
 
+def test_a_model_kept_in_its_first_epoch_can_be_used(diabolo, data, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("diabolo.training.loop._epoch", interrupted)
+    model = tmp_path / "model"
+    done = diabolo("train", data, "--out", model, "--keep-on-interrupt")
+    assert (done.status, done.out) == (0, f"{model}\n"), done.err
+    assert "0 of" in diabolo("info", model).out
+    assert diabolo("evaluate", model, data).status == 0
+    done = diabolo("train", data, "--out", tmp_path / "none")
+    assert (done.status, (tmp_path / "none").exists()) == (2, False)
+
+
 @pytest.mark.parametrize("disk", ["limit", "tmpfs"])
 @pytest.mark.parametrize("verb", ["train", "encode", "reconstruct"])
 def test_a_full_disk_loses_nothing(verb, disk, process, fitted, tmp_path, people):

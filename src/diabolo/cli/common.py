@@ -90,6 +90,12 @@ def load_model(path: Path) -> Autoencoder:
     return load(path)
 
 
+def epochs(estimator: Autoencoder) -> str:
+    """Say how long a model was trained and why it ended; its first epoch may be unfinished."""
+    done = estimator.history_[-1]["epoch"] if estimator.history_ else 0
+    return f"{done} of {estimator.spec_.max_epochs} epochs, {estimator.stopped_}"
+
+
 def read_with_columns(source: Source, names: tuple[str, ...] | None) -> tuple[Any, Any]:
     """Return all rows of a source, and the same rows with just the columns `names`."""
     from diabolo.data.containers import select

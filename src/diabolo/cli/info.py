@@ -14,7 +14,7 @@ def info(model: options.Model, json: options.Json = False) -> None:
         _, config, _ = store.read(model)
         common.print_json({k: v for k, v in config.items() if k != "history"})
         return
-    spec, schema, last = estimator.spec_, estimator.schema_, estimator.history_[-1]
+    spec, schema = estimator.spec_, estimator.schema_
     weights = sum(p.numel() for p in estimator.module_.parameters())
     rows = [
         ("input", f"{spec.kind}, {' × '.join(map(str, schema.shape))} values a row"),
@@ -24,11 +24,12 @@ def info(model: options.Model, json: options.Json = False) -> None:
         ("code", f"{spec.code_size} numbers, {spec.bottleneck}"),
         ("network", f"{spec.network}, {weights:,} weights"),
         ("likelihood", spec.likelihood),
-        ("training", f"{last['epoch']} of {spec.max_epochs} epochs, {estimator.stopped_}"),
-        ("", f"{last['seconds']:.1f} s, seed {spec.seed}"),
-        ("loss (nats per value)", f"{last['train']:.6g} on training rows"),
+        ("training", f"{common.epochs(estimator)}, seed {spec.seed}"),
     ]
-    if "held_out" in last:
-        best = min(row["held_out"] for row in estimator.history_)
-        rows.append(("", f"{best:.6g} on {len(estimator.held_out_):,} held-out rows (best)"))
+    for last in estimator.history_[-1:]:
+        rows.append(("", f"{last['seconds']:.1f} s"))
+        rows.append(("loss (nats per value)", f"{last['train']:.6g} on training rows"))
+        if "held_out" in last:
+            best = min(row["held_out"] for row in estimator.history_)
+            rows.append(("", f"{best:.6g} on {len(estimator.held_out_):,} held-out rows (best)"))
     common.print_table(("", "value"), rows, "ll", title=str(model))

@@ -104,15 +104,16 @@ def train(
             raise SchemaError(f"{error} (--drop NAME leaves a column out)") from None
     seconds = time.perf_counter() - began
     estimator.save(out)
-    spec, last = estimator.spec_, estimator.history_[-1]
+    spec = estimator.spec_
     widths = " → ".join(map(str, (*spec.network.hidden, spec.code_size)))
-    held_out = f", {last['held_out']:.5g} on held-out rows" if "held_out" in last else ""
     common.say(
         f"trained on {len(rows):,} rows in {seconds:.1f} s: "
         f"{' × '.join(map(str, estimator.schema_.shape))} → {widths}, {spec.likelihood}, "
-        f"{last['epoch']} epochs ({estimator.stopped_})"
+        f"{common.epochs(estimator)}"
     )
-    common.say(f"loss {last['train']:.5g} nats per value{held_out}")
+    for last in estimator.history_[-1:]:
+        held_out = f", {last['held_out']:.5g} on held-out rows" if "held_out" in last else ""
+        common.say(f"loss {last['train']:.5g} nats per value{held_out}")
     print(out)
 
 

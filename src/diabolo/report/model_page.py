@@ -77,7 +77,9 @@ def model_page(
             "The rows that the model reconstructs worst: the oddest of this data.",
         )
     page.section("Training")
-    page.figure(loss_curves(model.history_), "Loss, nats per value.")
+    if model.history_:
+        page.figure(loss_curves(model.history_), "Loss, nats per value.")
+    epochs = model.history_[-1]["epoch"] if model.history_ else 0
     page.table(
         ["", "value"],
         [
@@ -86,7 +88,7 @@ def model_page(
             ["network", str(spec.network)],
             ["likelihood", str(spec.likelihood)],
             ["training", str(spec.training)],
-            ["epochs", f"{model.history_[-1]['epoch']} of {spec.max_epochs} ({model.stopped_})"],
+            ["epochs", f"{epochs} of {spec.max_epochs} ({model.stopped_})"],
             ["seed", spec.seed],
         ],
         "The model, with everything that was chosen automatically.",

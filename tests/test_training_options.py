@@ -112,8 +112,7 @@ def test_every_optimiser_learns(optimizer):
     assert 0 < last < first / 10
 
 
-# bf16 rounds to three digits, which shows where a small net could fit the data to a hundredth.
-@pytest.mark.parametrize(("precision", "worse"), [("auto", 1.05), ("bf16", 2.5)])
+@pytest.mark.parametrize(("precision", "worse"), [("auto", 1.05), ("bf16", 1.2)])
 def test_precision_changes_the_quality_little(precision, worse):
     errors = {}
     for name in ("fp32", precision):

@@ -58,8 +58,12 @@ def arithmetic(precision: str, device: str = "cpu") -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest" if _rounds_products() else "medium")
     try:
+        # Without autocast's cache, which would keep using the weights of the block's first step.
         with torch.autocast(
-            torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"
+            torch.device(device).type,
+            dtype=torch.bfloat16,
+            enabled=precision == "bf16",
+            cache_enabled=False,
         ):
             yield
     finally:

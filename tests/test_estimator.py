@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.samples import tiny
 
 from diabolo import Autoencoder
 from diabolo.bottlenecks import Plain
@@ -25,20 +25,7 @@ X = rng.normal(size=(60, 5)) * [1, 2, 3, 4, 5] + 10
 UNIT = rng.random((60, 5))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny products are quickest in one thread, above all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tiny(**options):
-    """An autoencoder that trains in a moment."""
-    return Autoencoder(
-        **{"code_size": 2, "hidden": (8,), "max_epochs": 2, "random_state": 0} | options
-    )
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @parametrize_with_checks([Autoencoder(hidden=(8,), max_epochs=2)])

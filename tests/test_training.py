@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.samples import low_rank
 
 from diabolo import Autoencoder, load
 from diabolo.autoencoder import AutoencoderModule
@@ -30,19 +31,7 @@ RESOLVED = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny products are quickest in one thread, above all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def low_rank(rows=200, columns=6, rank=2, noise=0.1):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
-    return (X + noise * rng.normal(size=X.shape)).astype(np.float32)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def held_out_rows(rows, count):

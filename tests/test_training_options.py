@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.samples import low_rank
 
 from diabolo import Autoencoder
 from diabolo.autoencoder import AutoencoderModule
@@ -19,20 +20,7 @@ from diabolo.training.optimizers import build_optimizer
 from diabolo.training.progress import Lines
 from diabolo.training.scoring import chunk_rows, in_chunks
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny products are quickest in one thread, above all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def low_rank(rows=200, columns=6, rank=2, noise=0.1):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
-    return (X + noise * rng.normal(size=X.shape)).astype(np.float32)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize(

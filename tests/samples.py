@@ -1,0 +1,21 @@
+"""Small data and models that several tests train."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diabolo import Autoencoder
+
+
+def low_rank(rows=200, columns=6, rank=2, noise=0.1):
+    """A table (rows, columns) that lies near a plane of `rank` dimensions."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
+    return (X + noise * rng.normal(size=X.shape)).astype(np.float32)
+
+
+def tiny(**options):
+    """An autoencoder that trains in a moment."""
+    return Autoencoder(
+        **{"code_size": 2, "hidden": (8,), "max_epochs": 2, "random_state": 0} | options
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diabolo import Autoencoder
+from diabolo.autoencoder import AutoencoderModule
 
 
 def low_rank(rows=200, columns=6, rank=2, noise=0.1):
@@ -19,3 +20,10 @@ def tiny(**options):
     return Autoencoder(
         **{"code_size": 2, "hidden": (8,), "max_epochs": 2, "random_state": 0} | options
     )
+
+
+def initialised(seed, x, *parts):
+    """A module for rows like x, with weights drawn from the seed."""
+    module = AutoencoderModule.empty(tuple(x.shape[1:]), *parts)
+    module.initialise(seed, x)
+    return module

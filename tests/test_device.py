@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diabolo.device import arithmetic, resolve_device
+from diabolo.device import BF16_WEIGHTS, arithmetic, resolve_device, resolve_precision
 from diabolo.errors import SpecError
 from diabolo.random import torch_generator
 
-PRECISIONS = ("fp32", "auto", "bf16")
+PRECISIONS = ("fp32", "bf16")
 
 
 def flags() -> tuple:
@@ -19,6 +19,7 @@ def flags() -> tuple:
         torch.get_autocast_dtype("cpu"),
         torch.is_grad_enabled(),
         torch.get_default_dtype(),
+        torch.get_num_threads(),
     )
 
 
@@ -34,7 +35,7 @@ def users_flag(request):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_flags_are_as_before(precision, users_flag):
     before = flags()
-    with arithmetic(precision):
+    with arithmetic(precision, operations=1.0):
         torch.ones(2, 2) @ torch.ones(2, 2)
     assert flags() == before
     assert before[0] == users_flag
@@ -44,7 +45,7 @@ def test_flags_are_as_before(precision, users_flag):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_flags_are_as_before_after_an_exception(precision, error, users_flag):
     before = flags()
-    with pytest.raises(error), arithmetic(precision):
+    with pytest.raises(error), arithmetic(precision, operations=1.0):
         raise error
     assert flags() == before
 
@@ -53,7 +54,7 @@ def test_nested_blocks_each_have_their_own_arithmetic():
     a = torch.ones(2, 2)
     with arithmetic("bf16"):
         assert (a @ a).dtype == torch.bfloat16
-        with arithmetic("auto"):
+        with arithmetic("fp32"):
             assert (a @ a).dtype == torch.float32
         assert (a @ a).dtype == torch.bfloat16
     assert (a @ a).dtype == torch.float32
@@ -70,18 +71,39 @@ def relative_error(precision: str) -> float:
 
 def test_the_fast_product_keeps_single_precision():
     assert relative_error("fp32") < 1e-6
-    assert relative_error("auto") < 1e-5
     # The measure sees rounded factors (2⁻⁹ each at most).
     assert 1e-4 < relative_error("bf16") < 2e-2
 
 
 def test_a_cpu_that_rounds_factors_is_left_alone(monkeypatch):
     monkeypatch.setattr("diabolo.device._rounds_products", lambda: True)
-    with arithmetic("auto"):
+    with arithmetic("fp32"):
         assert torch.get_float32_matmul_precision() == "highest"
     monkeypatch.setattr("diabolo.device._rounds_products", lambda: False)
-    with arithmetic("auto"):
+    with arithmetic("fp32"):
         assert torch.get_float32_matmul_precision() == "medium"
+
+
+@pytest.mark.parametrize(("operations", "threads"), [(1e6, 1), (1e10, 2), (None, 2)])
+def test_small_steps_run_on_one_thread(operations, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with arithmetic("fp32", operations=operations):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_rounds_factors_where_that_is_fast_and_the_net_large(monkeypatch, fast):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert resolve_precision("auto", "cpu", BF16_WEIGHTS) == ("bf16" if fast else "fp32")
+    assert resolve_precision("auto", "cpu", BF16_WEIGHTS - 1) == "fp32"
+    assert resolve_precision("bf16", "cpu", 10) == "bf16"
+    assert resolve_precision("fp32", "cpu", 10**7) == "fp32"
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch):

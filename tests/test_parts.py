@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.samples import initialised
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Normal
 
 from diabolo.activations import ACTIVATIONS, activate
-from diabolo.autoencoder import AutoencoderModule, Loss
+from diabolo.autoencoder import Loss
 from diabolo.bottlenecks import Plain
 from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema
@@ -29,7 +30,7 @@ LIKELIHOODS_ALL = [MSE(), MSE("relu"), Bernoulli()]
 
 def module(likelihood=None, network=None, bottleneck=None, shape=(6,), code_size=3, seed=0):
     x = torch.rand(20, *shape, generator=torch_generator(9))
-    return AutoencoderModule.initialised(
+    return initialised(
         seed,
         x,
         code_size,
@@ -91,7 +92,7 @@ def test_weights_come_from_the_given_generator_only():
 def test_code_units_start_centred_on_the_data():
     # All inputs positive, where a code without biases has units that never start.
     x = torch.rand(21, 6, generator=torch_generator(9)) + 1
-    built = AutoencoderModule.initialised(0, x, 16, MLP((32,), "relu"), Plain("relu"), MSE())
+    built = initialised(0, x, 16, MLP((32,), "relu"), Plain("relu"), MSE())
     active = (built.encode(x).z > 0).sum(dim=0)
     assert ((active == 10) | (active == 11)).all()  # the median row may round to either side
     with torch.no_grad():
@@ -159,7 +160,7 @@ def test_bias_is_finite_and_has_a_gradient_at_the_edge_of_the_support(likelihood
 def test_the_decoder_starts_at_the_mean_of_the_data():
     x = torch.rand(50, 6, generator=torch_generator(3)) * 0.5 + 0.2
     for likelihood in LIKELIHOODS_ALL:
-        built = AutoencoderModule.initialised(0, x, 2, MLP((8,)), Plain(), likelihood)
+        built = initialised(0, x, 2, MLP((8,)), Plain(), likelihood)
         start = likelihood.mean(built.decoder.output.bias)
         torch.testing.assert_close(start, x.mean(dim=0))
 
@@ -170,7 +171,7 @@ def test_support(likelihood):
     assert likelihood.centred == (low == -math.inf)
     data = unpack(np.array([[0.5, 0.5], [0.5, 2.0], [-1.0, 0.5]]))
     schema = Schema.fit(data, statistics_of(data.array), "table", "none", share=False)
-    outside = schema.out_of_support(schema.encode(data), likelihood.support)
+    outside = schema.out_of_support(schema.encode(data).values, likelihood.support)
     expected = {MSE(): None, MSE("relu"): (1, "-1 in row 2, column 0")}
     assert outside == expected.get(likelihood, (2, "2 in row 1, column 1"))
 

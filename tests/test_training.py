@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.samples import low_rank
+from tests.samples import initialised, low_rank
 
 from diabolo import Autoencoder, load
 from diabolo.autoencoder import AutoencoderModule
@@ -44,7 +44,7 @@ def run(x, held_out, epochs=3, progress=None, network=None, seed=0, **training):
     """Train a small net on x directly, and return (module, record)."""
     start = torch.from_numpy(low_rank())  # the same initial weights whatever x is
     parts = (2, network or MLP((8,)), Plain(), MSE())
-    module = AutoencoderModule.initialised(seed, start, *parts)
+    module = initialised(seed, start, *parts)
     options = Training(**{**RESOLVED, **training})
     return module, train(module, x, held_out, options, epochs, seed, progress or Progress())
 
@@ -59,8 +59,8 @@ class Batches(Progress):
     def __init__(self):
         self.steps, self.looks, self.closed = [], [], 0
 
-    def start(self, epochs, rows):
-        self.announced = epochs, rows
+    def start(self, epochs, rows, values):
+        self.announced = epochs, rows, values
 
     def advance(self, rows, losses):
         assert losses.shape == (rows,)
@@ -74,7 +74,7 @@ class Batches(Progress):
 
 
 def held_out_loss(module, x, held_out):
-    return float(in_chunks(module, x[held_out], "auto").double().mean()) / x[0].numel()
+    return float(in_chunks(module, x[held_out]).double().mean()) / x[0].numel()
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -151,7 +151,7 @@ def test_batches_cover_every_row_once_an_epoch_in_even_pieces(rows, size, monkey
     assert rows < 5 or epochs[0] != epochs[1]
     assert max(map(len, seen)) - min(map(len, seen)) <= 1
     assert progress.steps == [len(batch) for batch in seen]
-    assert progress.announced == (2, rows) and progress.closed == 1
+    assert progress.announced == (2, rows, x.shape[1]) and progress.closed == 1
 
 
 def test_the_schedule():
@@ -208,7 +208,7 @@ def test_an_interrupt_is_raised_by_default():
 def test_an_interrupt_keeps_the_best_weights_where_asked():
     x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
     steps = round(160 / 16)
-    with pytest.warns(HealthWarning, match="interrupted after 2 looks"):
+    with pytest.warns(HealthWarning, match="interrupted after 2 of 9 epochs"):
         module, record = run(x, held_out, 9, Interrupts(2 * steps + 3), on_interrupt="keep")
     assert record.stopped == "interrupted"
     best = min(row["held_out"] for row in record.history)
@@ -216,9 +216,9 @@ def test_an_interrupt_keeps_the_best_weights_where_asked():
 
 
 def test_a_model_interrupted_in_its_first_epoch_works_and_is_saved(monkeypatch, tmp_path):
-    monkeypatch.setattr("diabolo.estimator.estimator.progress_for", lambda _: Interrupts(1))
+    monkeypatch.setattr("diabolo.estimator.fitting.progress_for", lambda _: Interrupts(1))
     model = Autoencoder(2, hidden=(8,), random_state=0, training=Training(on_interrupt="keep"))
-    with pytest.warns(HealthWarning, match="interrupted after 0 looks"):
+    with pytest.warns(HealthWarning, match="interrupted after 0 of"):
         model.fit(low_rank())
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
@@ -245,7 +245,7 @@ def test_the_best_weights_survive_a_loss_that_is_not_finite(monkeypatch):
         return real(loss, x) if len(calls) <= 2 else math.nan
 
     monkeypatch.setattr(loop_room, "_per_value", breaks)
-    built = AutoencoderModule.initialised(0, x, 2, MLP((8,)), Plain(), MSE())
+    built = initialised(0, x, 2, MLP((8,)), Plain(), MSE())
     options = Training(**RESOLVED, schedule="constant")
     with pytest.raises(TrainingError, match="nan in epoch 2"):
         train(built, x, held_out, options, 5, 0, Progress())

@@ -60,24 +60,26 @@ class AutoencoderModule(nn.Module):
         self.likelihood = likelihood
 
     @classmethod
-    def initialised(cls, seed: int, x: torch.Tensor, *parts) -> AutoencoderModule:
-        """Build on x's device with weights drawn from `seed` and biases set on the rows x.
-
-        The decoder starts at the mean of the data, and code units start centred.
-        """
-        module = cls.empty(tuple(x.shape[1:]), *parts)
-        initialise(module, torch_generator(seed, "weights"))
-        with torch.no_grad():
-            module.decoder.set_output_bias(module.likelihood.bias(x.mean(dim=0)))
-            module.bottleneck.centre(module.encoder(x))
-        return module
-
-    @classmethod
     def empty(cls, *args) -> AutoencoderModule:
         """Build with memory that holds nothing yet, without drawing from any generator."""
         with torch.device("meta"):
             module = cls(*args)
         return module.to_empty(device="cpu")
+
+    @torch.no_grad()
+    def initialise(self, seed: int, x: torch.Tensor) -> None:
+        """Draw the weights from `seed`, and set biases on the rows x (n, *shape).
+
+        The decoder starts at the mean of the data, and code units start centred.
+        """
+        initialise(self, torch_generator(seed, "weights"))
+        self.decoder.set_output_bias(self.likelihood.bias(x.mean(dim=0)))
+        self.bottleneck.centre(self.encoder(x))
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return sum(p.numel() for p in self.parameters())
 
     def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
         """Return the codes of x (n, *shape)."""

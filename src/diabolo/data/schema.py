@@ -203,18 +203,20 @@ class Schema:
         """Return the names of the fitted columns, ``x0``, ``x1``, … where they had none."""
         return self.names or tuple(f"x{i}" for i in range(math.prod(self.shape)))
 
-    def out_of_support(self, batch: Batch, support: tuple[float, float]) -> tuple[int, str] | None:
+    def out_of_support(
+        self, values: np.ndarray, support: tuple[float, float]
+    ) -> tuple[int, str] | None:
         """Return the number of scaled values outside `support` and an example, or None."""
         low, high = support
         if low == -math.inf and high == math.inf:
             return None
         # Half a rounding error of fp32: 0.1 / 0.1 need not be 1 to the last bit.
-        bad = (batch.values < low - 1e-6) | (batch.values > high + 1e-6)
+        bad = (values < low - 1e-6) | (values > high + 1e-6)
         count = int(np.count_nonzero(bad))
         if not count:
             return None
         where = np.unravel_index(int(bad.argmax()), bad.shape)
-        value = float(batch.values[where]) * self.scale[where[1:]] + self.shift[where[1:]]
+        value = float(values[where]) * self.scale[where[1:]] + self.shift[where[1:]]
         return count, f"{value:g} in {self.place(where)}"
 
     def place(self, where: tuple[Any, ...]) -> str:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
+from diabolo.device import resolve_precision
 from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS
+from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training
 
-#: Rows that the rules which need more than a pass over the data look at.
-SAMPLE = 10_000
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
@@ -95,11 +97,25 @@ def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int,
     return MLP(hidden=hidden, activation=activation).resolved(shape)
 
 
-def choose_code_size(code_size: Any, x: np.ndarray, seed: int) -> int:
+def choose_held_out(training: Training | None, rows: int, seed: int) -> np.ndarray:
+    """Return which rows are held out, (rows,) of bool; at least one row stays to learn from."""
+    fraction = _validation_fraction(training or Training(), rows)
+    count = min(round(rows * fraction), rows - 1)
+    chosen = np.zeros(rows, bool)
+    chosen[numpy_generator(seed, "held out").permutation(rows)[:count]] = True
+    return chosen
+
+
+def draw(among: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the indices of at most `count` rows, in random order, among those marked (rows,)."""
+    rows = np.flatnonzero(among)
+    return numpy_generator(seed, "sample").permutation(rows)[:count]
+
+
+def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
     """Return the code size: "auto" is the smallest PCA rank that explains 90 % of the scaled x.
 
-    Within 2 and 64, and never more than the number of values in a row; computed on at most
-    10,000 rows.
+    Within 2 and 64, and never more than the number of values in a row.
     """
     if code_size != "auto":
         require(
@@ -111,14 +127,11 @@ def choose_code_size(code_size: Any, x: np.ndarray, seed: int) -> int:
         return int(code_size)
     from sklearn.decomposition import PCA
 
-    flat = x.reshape(len(x), -1)  # (n, *shape) -> (n, d)
-    if len(flat) > SAMPLE:
-        rows = np.random.default_rng(seed).choice(len(flat), SAMPLE, replace=False)
-        flat = flat[np.sort(rows)]
+    flat = x.flatten(1).double().numpy()  # (n, *shape) -> (n, d)
     most = min(64, *flat.shape)
     pca = PCA(most, svd_solver="randomized" if most < min(flat.shape) else "full", random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant data explains 0 of 0
-        explained = np.nan_to_num(pca.fit(flat.astype(np.float64)).explained_variance_ratio_)
+        explained = np.nan_to_num(pca.fit(flat).explained_variance_ratio_)
     if not explained.any():
         return min(2, flat.shape[1])
     rank = int(np.searchsorted(np.cumsum(explained), 0.9)) + 1
@@ -126,7 +139,7 @@ def choose_code_size(code_size: Any, x: np.ndarray, seed: int) -> int:
 
 
 def choose_training(
-    training: Training | None, max_epochs: Any, rows: int, weights: int
+    training: Training | None, max_epochs: Any, rows: int, weights: int, device: str
 ) -> tuple[Training, int]:
     """Return the options of the loop and the number of epochs, with nothing left on "auto".
 
@@ -136,13 +149,14 @@ def choose_training(
         In the data, held-out ones included.
     weights : int
         In the network.
+    device : str
+        Where it trains; only the precision goes by it.
     """
-    training = training if training is not None else Training()
-    if not isinstance(training, Training):
-        raise SpecError(f"training={training!r}: pass Training(batch_size=…, …)")
-    changes: dict[str, Any] = {}
-    if training.validation_fraction == "auto":
-        changes["validation_fraction"] = 0.0 if rows < 50 else min(0.1, 5000 / rows)
+    training = training or Training()
+    changes: dict[str, Any] = {
+        "validation_fraction": _validation_fraction(training, rows),
+        "precision": resolve_precision(training.precision, device, weights),
+    }
     if training.batch_size == "auto":
         # About a hundred steps an epoch, within what keeps both the gradient and the product good.
         changes["batch_size"] = 1 << max(5, min(9, round(math.log2(max(1, rows / 100)))))
@@ -166,6 +180,14 @@ def choose_training(
         f"max_epochs={max_epochs!r} must be a whole number ≥ 1 or 'auto'",
     )
     return training, int(max_epochs)
+
+
+def _validation_fraction(training: Training, rows: int) -> float:
+    if not isinstance(training, Training):
+        raise SpecError(f"training={training!r}: pass Training(batch_size=…, …)")
+    if training.validation_fraction == "auto":
+        return 0.0 if rows < 50 else min(0.1, 5000 / rows)
+    return float(training.validation_fraction)
 
 
 def _is_unsigned(data: Unpacked) -> bool:

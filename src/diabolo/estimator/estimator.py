@@ -11,25 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from diabolo.autoencoder import AutoencoderModule
-from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.data.containers import as_frame, unpack
-from diabolo.data.schema import Schema, refuse_non_finite
-from diabolo.data.statistics import statistics_of
-from diabolo.device import resolve_device
-from diabolo.errors import DataError, RangeWarning, SchemaError
-from diabolo.estimator import defaults
+from diabolo.data.schema import refuse_non_finite
+from diabolo.errors import RangeWarning, SchemaError
+from diabolo.estimator.fitting import fit, read_rows
 from diabolo.estimator.health import warn_of_illness
 from diabolo.estimator.params import PartParams
-from diabolo.estimator.resolved import Spec
-from diabolo.random import numpy_generator
-from diabolo.spec import require, resolve_part
 from diabolo.training import Training
-from diabolo.training.loop import train
-from diabolo.training.progress import progress_for
 from diabolo.training.scoring import in_chunks
 
 
@@ -81,9 +71,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     schema_ : Schema
         How data becomes scaled numbers, and back.
     history_ : list of dict
-        One for each look at the losses, at most 50: ``epoch``, ``train`` and ``held_out`` (nats
-        per value; held-out losses are without noise), ``learning_rate``, and ``seconds`` since
-        training began.
+        One for each look at the losses (see `Training`): ``epoch``, ``train`` and ``held_out``
+        (nats per value; held-out losses are without noise), ``learning_rate``, and ``seconds``
+        since training began.
     stopped_ : str
         Why training ended.
     held_out_ : ndarray of int
@@ -155,67 +145,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         SpecError
             If options do not exist or do not fit together.
         """
-        data = unpack(_read(X))
-        _refuse_empty(data.array)
-        refuse_non_finite(data)
-        seed = _seed(self.random_state)
-        statistics = statistics_of(data.array)
-        kind = defaults.choose_kind(self.kind, data.array.shape)
-        likelihood = defaults.choose_likelihood(self.likelihood, self.scaling, data, statistics)
-        scaling = defaults.choose_scaling(self.scaling, likelihood, kind, data, statistics)
-        schema = Schema.fit(data, statistics, kind, scaling, share=kind != "table")
-        batch = schema.encode(data)
-        outside = schema.out_of_support(batch, likelihood.support)
-        if outside is not None:
-            low, high = likelihood.support
-            cure = "likelihood='mse', or scaling='minmax'" if high == 1 else "likelihood='mse'"
-            raise DataError(
-                f"likelihood={likelihood!r} needs values from {low:g} to {high:g}, and "
-                f"{outside[0]} lie outside, for example {outside[1]}: pass {cure}"
-            )
-        network = defaults.choose_network(self.network, self.hidden, self.activation, schema.shape)
-        bottleneck = (
-            Plain()
-            if self.bottleneck is None
-            else resolve_part(self.bottleneck, BOTTLENECKS, "bottleneck")
-        )
-        code_size = defaults.choose_code_size(self.code_size, batch.values, seed)
-        device = resolve_device(self.device)
-        x = torch.from_numpy(batch.values)
-        module = AutoencoderModule.initialised(
-            seed, x[:1024], code_size, network, bottleneck, likelihood
-        )
-        training, epochs = defaults.choose_training(
-            self.training, self.max_epochs, len(x), sum(p.numel() for p in module.parameters())
-        )
-        held_out = _held_out(len(x), training.validation_fraction, seed)
-        record = train(
-            module.to(device),
-            x.to(device),
-            torch.from_numpy(held_out),
-            training,
-            epochs,
-            seed,
-            progress_for(self.verbose),
-        )
+        fitted = fit(self, X)
         # Only now, so that a fit which fails leaves the estimator as it was.
-        self.spec_ = Spec(
-            code_size,
-            kind,
-            scaling,
-            network,
-            bottleneck,
-            likelihood,
-            epochs,
-            training,
-            device,
-            seed,
-        )
-        self.schema_, self.module_ = schema, module
-        self.history_, self.stopped_ = record.history, record.stopped
-        self.held_out_ = np.flatnonzero(held_out)
+        self.spec_, self.schema_, self.module_ = fitted.spec, fitted.schema, fitted.module
+        self.history_, self.stopped_ = fitted.record.history, fitted.record.stopped
+        self.held_out_ = fitted.held_out
         self._set_features()
-        warn_of_illness(self._apply(x[: defaults.SAMPLE], self._codes), self.spec_)
+        warn_of_illness(self._apply(fitted.sample, self._codes), self.spec_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -294,8 +230,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     def _encode_input(self, X: Any, extra_columns: bool = False) -> torch.Tensor:
         """Return X checked and scaled, (n, *shape) on the CPU."""
         check_is_fitted(self)
-        batch = self.schema_.encode(self.schema_.unpack(_read(X), extra_columns=extra_columns))
-        outside = self.schema_.out_of_support(batch, self.spec_.likelihood.support)
+        data = self.schema_.unpack(read_rows(X), extra_columns=extra_columns)
+        values = self.schema_.encode(data).values
+        outside = self.schema_.out_of_support(values, self.spec_.likelihood.support)
         if outside is not None:
             warnings.warn(
                 f"{outside[0]} values lie outside the range of the training data's likelihood "
@@ -303,13 +240,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
                 RangeWarning,
                 stacklevel=3,
             )
-        return torch.from_numpy(batch.values)
+        return torch.from_numpy(values)
 
     def _apply(
         self, x: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        precision = "fp32" if self.spec_.training.precision == "fp32" else "auto"
-        return in_chunks(self.module_, x, precision, function)
+        return in_chunks(self.module_, x, function)
 
     def _codes(self, rows: torch.Tensor) -> torch.Tensor:
         return self.module_.encode(rows).z
@@ -343,40 +279,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         if "module_" in state:
             state["module_"] = copy.deepcopy(state["module_"]).to("cpu")
         return state
-
-
-def _read(X: Any) -> Any:
-    if isinstance(X, str | os.PathLike):
-        from diabolo.data.readers import open_source
-
-        return open_source(X).read()
-    return X
-
-
-def _seed(random_state: Any) -> int:
-    """Return the seed of a run: an int as it is, else a draw from the random state."""
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
-        require(random_state >= 0, f"random_state={random_state!r} must be ≥ 0")
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _refuse_empty(array: np.ndarray) -> None:
-    if len(array) == 0:
-        raise DataError(
-            f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required: "
-            "there is nothing to learn from"
-        )
-    if array[0].size == 0:
-        raise DataError(
-            f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is "
-            "required: the rows have no columns"
-        )
-
-
-def _held_out(rows: int, fraction: float, seed: int) -> np.ndarray:
-    """Return which rows are held out, (rows,) of bool; at least one row stays to learn from."""
-    count = min(round(rows * fraction), rows - 1)
-    chosen = np.zeros(rows, bool)
-    chosen[numpy_generator(seed, "held out").permutation(rows)[:count]] = True
-    return chosen

@@ -81,7 +81,7 @@ class Search:
             for start in range(0, q, chunk):
                 part = slice(start, start + chunk)
                 x, query_norms[part] = self._prepare(self.queries[part], np.float32)
-                with arithmetic("auto"):  # oneDNN, and memory used again: the fastest on CPUs
+                with arithmetic("fp32"):  # oneDNN, and memory used again: the fastest on CPUs
                     values = torch.mm(x, t.T, out=products[: len(x)]).add_(offset)
                 value, place = _smallest(values, min(count, len(rows)))
                 value = torch.cat([low[part], value], 1)

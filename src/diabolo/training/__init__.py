@@ -19,7 +19,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 @dataclasses.dataclass(frozen=True)
 class Training(Part):
     """Options of the training loop. ``"auto"`` is resolved in ``fit`` from the data's size and
-    the network, never from the machine (except the precision, which changes no decision).
+    the network; only the precision also goes by the processor.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class Training(Part):
         Share of the rows that is held out, by a draw that depends on the seed only. "auto" is a
         tenth, at most 5,000 rows, and none at all below 50 rows.
     patience : int
-        Looks without improvement before stopping. There are at most 50 looks in a run, at the
-        ends of epochs.
+        Looks without improvement before stopping. Looks are at the ends of epochs: 50 in a run,
+        or more where they would be further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
-        "fp32" is torch's default arithmetic; "auto" lets matrix products of the same precision
-        take the processor's fastest path; "bf16" rounds the factors of products to 8 bits of
-        mantissa. Scoring is always fp32.
+        "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
+        fp32, and so does scoring. "auto" takes it for nets of 100,000 weights or more on
+        processors with instructions for it.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: give up, or stop and keep the best weights so far.
     """

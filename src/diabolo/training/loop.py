@@ -18,8 +18,11 @@ from diabolo.training.progress import Progress
 from diabolo.training.schedule import factor
 from diabolo.training.scoring import in_chunks
 
-#: Looks at the held-out rows in one run, at most: a look costs as much as a few steps.
+#: Looks at the held-out rows in a run, where it has as many epochs: a look costs a few steps.
 LOOKS = 50
+
+#: Steps after which there is a look at the latest, so that endless runs stop and show something.
+STEPS_A_LOOK = 1000
 
 
 @dataclasses.dataclass
@@ -65,17 +68,19 @@ def train(
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
-    interval = -(-epochs // LOOKS)
+    interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // _pieces(rows, training)))
     began = time.perf_counter()
-    progress.start(epochs, len(rows))
+    done = 0
+    progress.start(epochs, len(rows), x[0].numel())
     try:
         for epoch in range(epochs):
             train_loss = _epoch(module, optimizer, x, rows, training, epoch, epochs, seed, progress)
+            done = epoch + 1
             if (epoch + 1) % interval and epoch + 1 < epochs:
                 continue
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
             if watched:
-                losses = in_chunks(module, x_held_out, training.precision).double()
+                losses = in_chunks(module, x_held_out).double()
                 row["held_out"] = _per_value(losses.mean(), x)
             row["learning_rate"] = optimizer.parts[0].param_groups[0]["lr"]
             row["seconds"] = time.perf_counter() - began
@@ -96,8 +101,8 @@ def train(
             raise
         stopped = "interrupted"
         warnings.warn(
-            f"training was interrupted after {len(history)} looks; the best weights so far are "
-            "kept",
+            f"training was interrupted after {done} of {epochs} epochs; the best weights so far "
+            "are kept",
             HealthWarning,
             stacklevel=2,
         )
@@ -120,11 +125,12 @@ def _epoch(
 ) -> torch.Tensor:
     """One pass over the rows; returns the mean objective, still on the device."""
     order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch))
-    # Even pieces, because a small last batch would weigh its rows more than the others.
-    pieces = max(1, round(len(rows) / training.batch_size))
+    pieces = _pieces(rows, training)
     batches = rows[order.to(x.device)].tensor_split(pieces)
     total = torch.zeros((), device=x.device)
-    with arithmetic(training.precision, x.device.type):
+    # Multiply and add: forward, and twice that backward.
+    operations = 6 * module.weights * len(rows) / pieces
+    with arithmetic(training.precision, x.device.type, operations=operations):
         for i, batch in enumerate(batches):
             losses = module(x[batch], Noise(seed, "noise", epoch, i, device=x.device.type))
             losses.mean().backward()
@@ -134,6 +140,11 @@ def _epoch(
             total += losses.detach().sum()
             progress.advance(len(batch), losses)
     return total / len(rows)
+
+
+def _pieces(rows: torch.Tensor, training: Training) -> int:
+    """Return the steps an epoch: in even pieces, for a small last one would weigh its rows more."""
+    return max(1, round(len(rows) / training.batch_size))
 
 
 def _per_value(loss: torch.Tensor, x: torch.Tensor) -> float:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Progress:
     """The silent progress; subclasses show something. One call per event."""
 
-    def start(self, epochs: int, rows: int) -> None:
-        """Work begins: `epochs` passes over `rows` rows."""
+    def start(self, epochs: int, rows: int, values: int) -> None:
+        """Work begins: `epochs` passes over `rows` rows of `values` values each."""
 
     def advance(self, rows: int, losses: torch.Tensor) -> None:
         """A step over `rows` rows is done. `losses` must not be read at every step."""
@@ -27,37 +27,51 @@ class Progress:
 
 
 class Lines(Progress):
-    """Plain lines for pipes and log files: one for each look, at most one every two seconds."""
+    """Plain lines for pipes and log files: for looks, at most one every `every` seconds; for the
+    batch at hand where nothing was said for `latest` seconds; and for the last look.
+    """
 
-    def __init__(self, stream: Any = None, every: float = 2.0):
+    def __init__(self, stream: Any = None, every: float = 2.0, latest: float = 10.0):
         self.stream = stream or sys.stderr
-        self.every = every
+        self.every, self.latest = every, latest
 
-    def start(self, epochs: int, rows: int) -> None:
-        self.epochs, self.rows = epochs, rows
-        self.said = -float("inf")
+    def start(self, epochs: int, rows: int, values: int) -> None:
+        self.epochs, self.rows, self.values = epochs, rows, values
+        self.seen, self.began = 0, time.perf_counter()
+        self.said = self.began - self.every
+        self.unsaid: dict[str, float] | None = None
+
+    def advance(self, rows: int, losses: torch.Tensor) -> None:
+        self.seen += rows
+        if time.perf_counter() - self.said > self.latest:
+            self._say(f"loss {float(losses.detach().mean()) / self.values:.5f}")
 
     def epoch(self, row: dict[str, float]) -> None:
-        now = time.perf_counter()
-        if now - self.said < self.every and row["epoch"] < self.epochs:
-            return
-        self.said = now
-        rate = row["epoch"] * self.rows / max(row["seconds"], 1e-9)
-        print(
-            f"epoch {row['epoch']}/{self.epochs}  {describe(row)}  {rate:,.0f} rows/s",
-            file=self.stream,
-            flush=True,
-        )
+        self.unsaid = row
+        if time.perf_counter() - self.said >= self.every:
+            self.close()
+
+    def close(self) -> None:
+        if self.unsaid is not None:
+            self._say(describe(self.unsaid))
+            self.unsaid = None
+
+    def _say(self, text: str) -> None:
+        self.said = time.perf_counter()
+        rate = self.seen / max(self.said - self.began, 1e-9)
+        epoch = self.seen // self.rows
+        print(f"epoch {epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
+        self.stream.flush()
 
 
 class Bar(Progress):
     """A live bar for terminals, with loss, rows a second and the time left."""
 
-    def start(self, epochs: int, rows: int) -> None:
+    def start(self, epochs: int, rows: int, values: int) -> None:
         from rich import progress
         from rich.console import Console
 
-        self.epochs, self.rows = epochs, rows
+        self.epochs, self.rows, self.values = epochs, rows, values
         self.seen, self.began, self.drawn = 0, time.perf_counter(), 0.0
         self.text = ""
         self.bar = progress.Progress(
@@ -81,7 +95,7 @@ class Bar(Progress):
         if now - self.drawn < 0.25:
             return
         self.drawn = now
-        text = self.text or f"loss {float(losses.detach().mean()):.4g} a row"
+        text = self.text or f"loss {float(losses.detach().mean()) / self.values:.5f}"
         self.bar.update(
             self.task,
             completed=self.seen,

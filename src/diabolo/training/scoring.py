@@ -32,10 +32,11 @@ def widest(module: torch.nn.Module) -> int:
 def in_chunks(
     module: torch.nn.Module,
     x: torch.Tensor,
-    precision: str,
     function: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Apply `function` (default: the module itself) to x (n, …) chunk by chunk, on x's device.
+    """Apply `function` (default: the module itself) to x (n, …) chunk by chunk, in fp32.
+
+    Results are on x's device, whatever the module's.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def in_chunks(
     rows = chunk_rows(widest(module))
     results: torch.Tensor | None = None
     device = next(module.parameters()).device
-    with arithmetic(precision, device.type):
+    with arithmetic("fp32", device.type):
         for start in range(0, max(1, len(x)), rows):
             piece = x[start : start + rows]
             count = len(piece)

@@ -1,0 +1,141 @@
+"""`Autoencoder.fit`, step by step: data → schema → parts → module → training."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.data.containers import unpack
+from diabolo.data.schema import Schema, refuse_non_finite
+from diabolo.data.statistics import statistics_of
+from diabolo.device import resolve_device
+from diabolo.errors import DataError
+from diabolo.estimator import defaults
+from diabolo.estimator.resolved import Spec
+from diabolo.likelihoods.base import Likelihood
+from diabolo.spec import require, resolve_part
+from diabolo.training.loop import Record, train
+from diabolo.training.progress import progress_for
+
+if TYPE_CHECKING:
+    from diabolo.estimator.estimator import Autoencoder
+
+#: Learned rows that rules and checks look at which need more than one pass over the data.
+SAMPLE = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What a fit gives: the parts of a fitted estimator, and some of the rows that it learned."""
+
+    spec: Spec
+    schema: Schema
+    module: AutoencoderModule
+    record: Record
+    held_out: np.ndarray
+    sample: torch.Tensor
+
+
+def fit(estimator: Autoencoder, X: Any) -> Fitted:
+    """Resolve the estimator's parameters on X and train; the estimator stays as it is."""
+    data = unpack(read_rows(X))
+    _refuse_empty(data.array)
+    refuse_non_finite(data)
+    seed = _seed(estimator.random_state)
+    statistics = statistics_of(data.array)
+    kind = defaults.choose_kind(estimator.kind, data.array.shape)
+    likelihood = defaults.choose_likelihood(
+        estimator.likelihood, estimator.scaling, data, statistics
+    )
+    scaling = defaults.choose_scaling(estimator.scaling, likelihood, kind, data, statistics)
+    schema = Schema.fit(data, statistics, kind, scaling, share=kind != "table")
+    values = schema.encode(data).values
+    _refuse_outside(schema, values, likelihood)
+    network = defaults.choose_network(
+        estimator.network, estimator.hidden, estimator.activation, schema.shape
+    )
+    bottleneck = (
+        Plain()
+        if estimator.bottleneck is None
+        else resolve_part(estimator.bottleneck, BOTTLENECKS, "bottleneck")
+    )
+    device = resolve_device(estimator.device)
+    x = torch.from_numpy(values)
+    held_out = defaults.choose_held_out(estimator.training, len(x), seed)
+    sample = x[defaults.draw(~held_out, SAMPLE, seed)]
+    code_size = defaults.choose_code_size(estimator.code_size, sample)
+    module = AutoencoderModule.empty(schema.shape, code_size, network, bottleneck, likelihood)
+    training, epochs = defaults.choose_training(
+        estimator.training, estimator.max_epochs, len(x), module.weights, device
+    )
+    module.initialise(seed, sample[:1024])
+    record = train(
+        module.to(device),
+        x.to(device),
+        torch.from_numpy(held_out),
+        training,
+        epochs,
+        seed,
+        progress_for(estimator.verbose),
+    )
+    spec = Spec(
+        code_size,
+        kind,
+        scaling,
+        network,
+        bottleneck,
+        likelihood,
+        epochs,
+        training,
+        device,
+        seed,
+    )
+    return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
+
+
+def _refuse_outside(schema: Schema, values: np.ndarray, likelihood: Likelihood) -> None:
+    outside = schema.out_of_support(values, likelihood.support)
+    if outside is not None:
+        low, high = likelihood.support
+        cure = "likelihood='mse', or scaling='minmax'" if high == 1 else "likelihood='mse'"
+        raise DataError(
+            f"likelihood={likelihood!r} needs values from {low:g} to {high:g}, and "
+            f"{outside[0]} lie outside, for example {outside[1]}: pass {cure}"
+        )
+
+
+def read_rows(X: Any) -> Any:
+    """Return X, or the rows of the file that it names."""
+    if isinstance(X, str | os.PathLike):
+        from diabolo.data.readers import open_source
+
+        return open_source(X).read()
+    return X
+
+
+def _seed(random_state: Any) -> int:
+    """Return the seed of a run: an int as it is, else a draw from the random state."""
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        require(random_state >= 0, f"random_state={random_state!r} must be ≥ 0")
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _refuse_empty(array: np.ndarray) -> None:
+    if len(array) == 0:
+        raise DataError(
+            f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required: "
+            "there is nothing to learn from"
+        )
+    if array[0].size == 0:
+        raise DataError(
+            f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is "
+            "required: the rows have no columns"
+        )

@@ -102,6 +102,7 @@ def diabolo(x: np.ndarray, job: Job) -> Fitted:
         batch_size=job.batch_size,
         schedule="constant",
         validation_fraction=0.0,
+        weight_decay=0.0,
         early_stopping=False,
     )
     model = Autoencoder(

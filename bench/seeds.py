@@ -46,6 +46,7 @@ def lecture(code_size: int, seed: int, epochs: int = 30):
             schedule="constant",
             early_stopping=False,
             validation_fraction=0.0,
+            weight_decay=0.0,
         ),
         random_state=seed,
     )

@@ -27,9 +27,9 @@ CEILINGS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument(
-        "--rows", type=int, nargs="+", default=[20_000, 60_000], help="sizes of the training set"
+        "--rows", type=int, nargs="+", default=[60_000], help="sizes of the training set"
     )
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3, help="turns that each library gets")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))

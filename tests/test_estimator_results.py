@@ -109,14 +109,14 @@ def test_results_do_not_depend_on_the_rows_beside_to_the_bit(many, n):
 @pytest.mark.filterwarnings("ignore::diabolo.errors.HealthWarning")
 @pytest.mark.parametrize(
     "data",
-    [X[:1], X[:2], X[:20], UNIT[:1], np.full((80, 3), 7.5), np.zeros((80, 3)), np.ones((1, 1))],
+    [X[:1], X[:2], X[:20], UNIT[:1], np.full((800, 3), 7.5), np.zeros((80, 3)), np.ones((1, 1))],
 )
 def test_few_rows_and_constant_columns_train(data):
     model = tiny(training=Training(batch_size=64)).fit(data)
     assert np.isfinite(model.reconstruct(data)).all()
     assert model.transform(data).shape == (len(data), 2)
     assert math.isfinite(model.score(data))
-    assert len(model.held_out_) == (0 if len(data) < 50 else 8)
+    assert len(model.held_out_) == (0 if len(data) < 500 else 80)
 
 
 def test_a_constant_column_is_kept_and_a_departure_from_it_is_an_error():
@@ -131,8 +131,9 @@ def test_a_constant_column_is_kept_and_a_departure_from_it_is_an_error():
 
 
 def test_held_out_rows_by_size_of_the_data():
-    assert len(tiny().fit(X[:49]).held_out_) == 0
-    assert len(tiny().fit(X[:50]).held_out_) == 5
+    rows = np.tile(X, (9, 1))
+    assert len(tiny().fit(rows[:499]).held_out_) == 0
+    assert len(tiny().fit(rows[:500]).held_out_) == 50
     model = tiny(training=Training(validation_fraction=0.5)).fit(X)
     assert len(set(model.held_out_)) == 30
     assert not np.array_equal(

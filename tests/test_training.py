@@ -28,6 +28,8 @@ RESOLVED = {
     "optimizer": "adam",
     "learning_rate": 3e-3,
     "validation_fraction": 0.2,
+    "weight_decay": 0.0,
+    "precision": "fp32",
 }
 
 

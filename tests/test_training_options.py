@@ -90,7 +90,9 @@ def test_weight_decay_shrinks_matrices_and_leaves_biases(optimizer):
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_every_optimiser_learns(optimizer):
-    options = Training(optimizer=optimizer, learning_rate=1e-2, batch_size=16)
+    options = Training(
+        optimizer=optimizer, learning_rate=1e-2, batch_size=16, validation_fraction=0.1
+    )
     model = Autoencoder(2, hidden=(16,), max_epochs=40, training=options, random_state=0)
     history = model.fit(low_rank()).history_
     constant = 0.5 * math.log(2 * math.pi)
@@ -155,3 +157,32 @@ def test_lines_appear_where_a_look_takes_long(capsys):
     lines.start(9, 100, 10)
     lines.advance(20, torch.full((20,), 5.0))
     assert "epoch 0/9  loss 0.50000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 6), (600, 6), (600, 300)])
+def test_weight_decay_fades_as_rows_come_in(rows, columns):
+    data = np.random.default_rng(0).normal(size=(rows, columns))
+    resolved = Autoencoder(2, hidden=(4,), max_epochs=1).fit(data).spec_.training
+    assert resolved.weight_decay == min(3.0, 12 * min(columns, 100) / rows)
+
+
+def test_few_rows_are_not_learned_by_heart():
+    # The default must do better than PCA on wines that it has not seen; without weight decay it
+    # learns the others by heart and does worse.
+    from sklearn.datasets import load_wine
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    X = StandardScaler().fit_transform(load_wine().data)
+    order = np.random.default_rng(5).permutation(len(X))
+    known, new = X[order[:133]], X[order[133:]]
+    pca = PCA(3).fit(known)
+    by_pca = np.mean((pca.inverse_transform(pca.transform(new)) - new) ** 2)
+    errors = {
+        decay: -Autoencoder(3, random_state=0, training=Training(weight_decay=decay))
+        .fit(known)
+        .score(new)
+        for decay in ("auto", 0.0)
+    }
+    assert errors["auto"] < 1.02 * by_pca
+    assert errors["auto"] < 0.9 * errors[0.0]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.files import atomic_folder
+from diabolo.data.atomic import atomic_folder
 from diabolo.errors import ModelError, WriteError
 
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"

@@ -238,9 +238,14 @@ def test_other_shapes_are_refused(fitted_on, X, message):
 def test_the_support_has_room_for_a_rounding_error_only():
     X = np.linspace(0.1, 0.7, 31).reshape(-1, 1)
     schema = fitted(X, "minmax")
-    assert schema.out_of_support(schema.encode(unpack(X)), (0, 1)) is None
-    found = schema.out_of_support(schema.encode(unpack(np.array([[0.4], [0.72]]))), (0, 1))
+    assert schema.out_of_support(schema.encode(unpack(X)).values, (0, 1)) is None
+    found = schema.out_of_support(schema.encode(unpack(np.array([[0.4], [0.72]]))).values, (0, 1))
     assert found == (1, "0.72 in row 1, column 0")
+
+
+def test_the_largest_float_comes_back_finite():
+    X = np.array([[3.4028235e38], *[[0.0]] * 6], np.float32)
+    assert np.isfinite(round_trip(X, "standard")[2]).all()
 
 
 def test_column_names():

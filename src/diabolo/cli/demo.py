@@ -26,7 +26,7 @@ def demo(
 ) -> None:
     """Show on small handwritten digits what one fitted model is good for."""
     from diabolo import datasets, store
-    from diabolo.data.files import atomic_folder
+    from diabolo.data.atomic import atomic_folder
 
     train, test = datasets.load(data, "train"), datasets.load(data, "test")
     # A demo of before is replaced, anything else is not.

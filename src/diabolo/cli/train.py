@@ -36,7 +36,7 @@ def train(
     optimizer: Annotated[str, loop.choice("Step rule", OPTIMIZERS)] = "auto",
     learning_rate: Annotated[Any, loop.number("Highest learning rate, or auto.", float)] = "auto",
     schedule: Annotated[str, loop.choice("Of the learning rate", SCHEDULES, False)] = "one_cycle",
-    weight_decay: Annotated[float, loop.number("Pull towards zero.", float, False)] = 0.0,
+    weight_decay: Annotated[Any, loop.number("Pull towards zero, or auto.", float)] = "auto",
     validation_fraction: Annotated[Any, loop.number("Share held out, or auto.", float)] = "auto",
     no_early_stopping: Annotated[bool, loop.flag("Do all epochs.", "--no-early-stopping")] = False,
     keep_on_interrupt: Annotated[

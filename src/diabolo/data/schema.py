@@ -293,7 +293,7 @@ def refuse_non_finite(data: Unpacked) -> None:
 
 
 def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return float64 values in another type: whole numbers are rounded and kept in range."""
+    """Return float64 values in another type, kept in its range; whole numbers are rounded."""
     kind = np.dtype(dtype)
     if kind.kind == "b":
         return values >= 0.5
@@ -302,7 +302,8 @@ def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
         # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
         high = np.nextafter(float(info.max), 0) if info.bits == 64 else float(info.max)
         return np.clip(np.round(values), float(info.min), high).astype(kind)
-    return values.astype(kind)
+    limit = float(np.finfo(kind).max)
+    return np.clip(values, -limit, limit).astype(kind)
 
 
 def _affine(

@@ -73,7 +73,7 @@ def fit(estimator: Autoencoder, X: Any) -> Fitted:
     code_size = defaults.choose_code_size(estimator.code_size, sample)
     module = AutoencoderModule.empty(schema.shape, code_size, network, bottleneck, likelihood)
     training, epochs = defaults.choose_training(
-        estimator.training, estimator.max_epochs, len(x), module.weights, device
+        estimator.training, estimator.max_epochs, tuple(x.shape), module.weights, device
     )
     module.initialise(seed, sample[:1024])
     record = train(

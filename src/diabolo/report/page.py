@@ -188,7 +188,7 @@ class Page:
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the page to ``path``, whole or not at all, and return the path."""
-        from diabolo.data.files import atomic_file
+        from diabolo.data.atomic import atomic_file
 
         path = Path(path)
         with atomic_file(path) as temporary:

@@ -32,14 +32,17 @@ class Training(Part):
         The highest rate of the schedule.
     schedule : {"one_cycle", "constant"}
         Linear warm-up over a tenth of the steps then a cosine down to zero, or one rate.
-    weight_decay : float
-        Decoupled weight decay of the matrices (Loshchilov & Hutter 2019).
+    weight_decay : float or "auto"
+        Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
+        12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
+        weights, which the data outweigh as they grow.
     early_stopping : bool
         Stop when the loss of held-out rows has not fallen for `patience` looks; the weights of
         the best look are kept.
     validation_fraction : float or "auto"
         Share of the rows that is held out, by a draw that depends on the seed only. "auto" is a
-        tenth, at most 5,000 rows, and none at all below 50 rows.
+        tenth, at most 5,000 rows, and none at all below 500 rows, where the few that could be
+        spared say less than they teach.
     patience : int
         Looks without improvement before stopping. Looks are at the ends of epochs: 50 in a run,
         or more where they would be further apart than 1,000 steps.
@@ -55,7 +58,7 @@ class Training(Part):
     optimizer: str = "auto"
     learning_rate: AutoFloat = "auto"
     schedule: str = "one_cycle"
-    weight_decay: float = 0.0
+    weight_decay: AutoFloat = "auto"
     early_stopping: bool = True
     validation_fraction: AutoFloat = "auto"
     patience: int = 10
@@ -88,7 +91,7 @@ class Training(Part):
             self.validation_fraction == "auto" or self.validation_fraction < 1,
             f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
         )
-        number("weight_decay", 0)
+        number("weight_decay", 0, auto=True)
         number("patience", 1, whole=True)
         require(
             isinstance(self.early_stopping, bool),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-#: Newton–Schulz steps of Muon. Four leave the singular values of the update between about 0.6
-#: and 1.2, which is as good in the result as torch's default of five, and a fifth cheaper.
-NEWTON_SCHULZ_STEPS = 4
+#: Newton–Schulz steps of Muon. Three bring every singular value above a 65th of the update's norm
+#: to between 0.68 and 1.2; torch's default of five also lifts smaller ones, and takes
+#: two thirds more time. On held-out MNIST rows three at a rate of 1e-2 did better than four at 8e-3.
+NEWTON_SCHULZ_STEPS = 3
 
 
 class Optimizer:

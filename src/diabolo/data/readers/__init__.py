@@ -102,7 +102,9 @@ def open_source(
     for name in options:
         if name not in reader.options:
             applies = [s for s, r in READERS.items() if name in r.options]
-            raise ReadError(f"{os.fspath(path)}: {name}= applies to {', '.join(applies)} only.")
+            # As the command line calls it, and as Python does.
+            flag = f"--{name.removeprefix('image_')} ({name}=)"
+            raise ReadError(f"{os.fspath(path)}: {flag} applies to {', '.join(applies)} only.")
     return reader.open(path, **options)
 
 

@@ -113,7 +113,7 @@ def _choose(path: str, keys: list[str], key: str | None) -> tuple[str, tuple[str
         if name in keys:
             return name, (f"array {name!r} taken, of: {listed}",)
     raise ReadError(
-        f"{path}: which array? Name one with key=. Its arrays are: {listed}."
+        f"{path}: which array? Name one with --key (key=). Its arrays are: {listed}."
         if keys
         else f"{path}: holds no arrays."
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diabolo.data.files import PathLike, atomic_file, atomic_folder, suffix_of
+from diabolo.data.atomic import atomic_file, atomic_folder
+from diabolo.data.files import PathLike, suffix_of
 from diabolo.data.writers.arrays import write_idx, write_npy, write_npz
 from diabolo.data.writers.base import Job, checked
 from diabolo.data.writers.images import write_images

@@ -1,4 +1,4 @@
-"""Public data sets: the table, real files where there are some, and downloads from a local server.
+"""Downloads of public data sets, from a local server, and folders of one's own.
 
 The server is a real one on 127.0.0.1; each address below it misbehaves in its own way.
 """
@@ -9,8 +9,6 @@ import gzip
 import hashlib
 import stat
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +19,7 @@ import pytest
 
 from diabolo import datasets
 from diabolo.datasets import DATASETS, Entry, File
-from diabolo.errors import DataError, ReadError, SpecError, WriteError
+from diabolo.errors import DataError, ReadError, WriteError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (500, 28, 28), dtype=np.uint8)
@@ -143,82 +141,6 @@ def check_fake() -> None:
     assert (loaded.data.dtype, loaded.labels.dtype) == (np.uint8, np.int64)
 
 
-# ------------------------------------------------------------------------------------- the table
-def test_table_is_complete() -> None:
-    assert datasets.names() == tuple(DATASETS) == ("mnist", "fashion-mnist", "digits")
-    for entry in DATASETS.values():
-        assert all((entry.title, entry.what, entry.items, entry.shape, entry.origin, entry.licence))
-        assert bool(entry.files) == bool(entry.addresses) == bool(entry.folder)
-        assert all(address.endswith("/") for address in entry.addresses)
-    checksums = [f.sha256 for e in DATASETS.values() for pair in e.files.values() for f in pair]
-    assert len(set(checksums)) == len(checksums) == 8
-    assert all(len(checksum) == 64 for checksum in checksums)
-
-
-def test_import_is_cheap() -> None:
-    code = (
-        "import sys; from diabolo import datasets; datasets.names()\n"
-        "slow = {'torch', 'sklearn', 'pooch', 'requests', 'pandas', 'pyarrow', 'rich'}\n"
-        "print(sorted(slow & set(sys.modules)))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
-
-
-def test_unknown_names() -> None:
-    with pytest.raises(SpecError, match="no data set 'mnits': choose one of mnist, fashion-mnist"):
-        datasets.fetch("mnits")
-    with pytest.raises(SpecError, match="no data set"):
-        datasets.load("")
-    with pytest.raises(SpecError, match="split='valid': digits has train and test"):
-        datasets.load("digits", "valid")
-
-
-# ------------------------------------------------------------------------------------- real data
-@pytest.mark.needs_data
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
-@pytest.mark.parametrize(("split", "count"), [("train", 60_000), ("test", 10_000)])
-def test_real_files(name: str, split: str, count: int, data_folder: Path) -> None:
-    loaded = datasets.load(name, split)
-    assert (loaded.name, loaded.split, loaded.title) == (name, split, DATASETS[name].title)
-    assert loaded.data.shape == (count, 28, 28) and loaded.data.dtype == np.uint8
-    assert loaded.labels.shape == (count,) and loaded.labels.dtype == np.int64
-    assert np.array_equal(np.unique(loaded.labels), np.arange(10))
-    assert loaded.data.max() == 255
-    assert datasets.fetch(name) == data_folder / name
-
-
-@pytest.mark.needs_data
-def test_mnist_has_the_published_checksums(data_folder: Path) -> None:
-    published = {  # md5 of the unpacked files, http://yann.lecun.com/exdb/mnist/
-        "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte.gz": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte.gz": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte.gz": "27ae3e4e09519cfbb04c329615203637",
-    }
-    for pair in DATASETS["mnist"].files.values():
-        for file in pair:
-            raw = gzip.decompress((data_folder / "mnist" / file.name).read_bytes())
-            assert hashlib.md5(raw).hexdigest() == published[file.name]
-            assert sha256(raw) == file.sha256
-
-
-def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIABOLO_DATA", "nowhere")
-    train, test = datasets.load("digits"), datasets.load("digits", "test")
-    assert train.data.shape == (1437, 8, 8) and test.data.shape == (360, 8, 8)
-    for part in (train, test):
-        assert part.data.dtype == np.float32 and part.labels.dtype == np.int64
-        assert part.data.min() == 0 and part.data.max() == 1
-    share = np.bincount(test.labels) / np.bincount(np.concatenate([train.labels, test.labels]))
-    assert np.allclose(share, 0.2, atol=0.005)
-    # The split is a promise: the same rows in all versions.
-    assert sha256(train.labels.astype("<i8").tobytes()).startswith("834db2c141908ff9")
-    assert np.array_equal(datasets.load("digits").data, train.data)
-    assert (datasets.fetch("digits") / "digits.csv.gz").is_file()
-
-
-# ------------------------------------------------------------------------------------- downloads
 def test_download_once(web: Web, capfd: pytest.CaptureFixture[str]) -> None:
     web.offer("good")
     assert datasets.fetch("fake") == web.folder
@@ -361,7 +283,6 @@ def test_processes_wait_for_each_other(web: Web) -> None:
     assert len(web.asked) == 2
 
 
-# ---------------------------------------------------------------------------------- DIABOLO_DATA
 def own(web: Web, tmp_path: Path, files: dict[str, bytes]) -> Path:
     folder = tmp_path / "own" / "fake-folder"
     folder.mkdir(parents=True)

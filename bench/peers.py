@@ -6,9 +6,11 @@ beyond that is switched off here and named in its docstring. What remains differ
 
 - weights start as PyOD starts them (Kaiming uniform) wherever the net is the user's own, that is in
   torch, pythae and skorch; Diabolo starts them in its own way;
+- Diabolo trains in bf16 where the processor has instructions for it, and in fp32 in a second row;
+  the others train in fp32, for none of them offers anything else on a CPU without more code;
 - PyOD drops the last incomplete batch of an epoch;
-- pythae sums the squared error over the columns where the others average it, which Adam does not
-  notice, and copies the model after each epoch that improved.
+- pythae and Diabolo sum the squared error over the columns where the others average it, which Adam
+  does not notice; pythae also copies the model after each epoch that improved.
 
 Peers are imported where they are used: a benchmark needs only those that it names.
 """
@@ -90,8 +92,8 @@ class Laps:
         self._last = now
 
 
-def diabolo(x: np.ndarray, job: Job) -> Fitted:
-    """Diabolo with its default policy for this machine (precision, compilation)."""
+def diabolo(x: np.ndarray, job: Job, precision: str = "auto") -> Fitted:
+    """Diabolo with its default precision for this machine: bf16 where the processor has it."""
     from diabolo import Autoencoder
     from diabolo.likelihoods import MSE
     from diabolo.training import Training
@@ -104,6 +106,7 @@ def diabolo(x: np.ndarray, job: Job) -> Fitted:
         validation_fraction=0.0,
         weight_decay=0.0,
         early_stopping=False,
+        precision=precision,
     )
     model = Autoencoder(
         job.code_size,
@@ -119,6 +122,11 @@ def diabolo(x: np.ndarray, job: Job) -> Fitted:
     looks = [(0, 0.0), *((row["epoch"], row["seconds"]) for row in model.history_)]
     seconds = [(t1 - t0) / (e1 - e0) for (e0, t0), (e1, t1) in itertools.pairwise(looks)]
     return Fitted(model.reconstruct, seconds)
+
+
+def diabolo_fp32(x: np.ndarray, job: Job) -> Fitted:
+    """Diabolo in the precision of the others."""
+    return diabolo(x, job, "fp32")
 
 
 def torch_loop(x: np.ndarray, job: Job) -> Fitted:
@@ -252,6 +260,7 @@ def skorch(x: np.ndarray, job: Job) -> Fitted:
 #: Name → how it is called in tables, and the function.
 PEERS: dict[str, tuple[str, Callable[[np.ndarray, Job], Fitted]]] = {
     "diabolo": ("Diabolo", diabolo),
+    "diabolo_fp32": ("Diabolo, fp32", diabolo_fp32),
     "torch_loop": ("torch, DataLoader loop", torch_loop),
     "torch_loop_medium": ('the same, precision "medium"', torch_loop_medium),
     "pyod": ("PyOD AutoEncoder", pyod),

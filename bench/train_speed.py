@@ -112,7 +112,7 @@ def _explanation(job: Job, rounds: int) -> str:
         f"Adam at {job.learning_rate:g}, batches of {job.batch_size}, {job.epochs} epochs, "
         f"{rounds} round(s); each figure is the median over rounds, and ratios are taken within a "
         "round. *s/epoch* is the median epoch of a fit; *fit* is the whole call with everything "
-        "that it does before and after the epochs; *first fit* is the one of the first round. *test "
+        "that it does before and after the epochs. *test "
         "error* is the squared error summed over the pixels of an image, mean over the 10,000 "
         "test images. *of ceiling* is 6 × weights × rows / s, over the fastest matrix product "
         "measured below."

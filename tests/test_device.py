@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
-from diabolo.device import BF16_WEIGHTS, arithmetic, resolve_device, resolve_precision
+from diabolo.device import (
+    BF16_WEIGHTS,
+    arithmetic,
+    memory_errors,
+    resolve_device,
+    resolve_precision,
+)
 from diabolo.errors import SpecError
 from diabolo.random import torch_generator
 
@@ -127,3 +135,36 @@ def test_a_torch_device_becomes_its_name():
 def test_the_meta_device_is_refused():
     with pytest.raises(SpecError):
         resolve_device("meta")
+
+
+def test_threads_share_the_flag_and_the_last_one_restores_it(users_flag):
+    first_is_in, second_is_in = threading.Event(), threading.Event()
+
+    def first():
+        with arithmetic("fp32"):
+            first_is_in.set()
+            second_is_in.wait(10)
+
+    def second():
+        first_is_in.wait(10)
+        with arithmetic("fp32"):
+            second_is_in.set()
+            other.join(10)  # the first one leaves while this one is still in
+
+    other, last = threading.Thread(target=first), threading.Thread(target=second)
+    other.start()
+    last.start()
+    last.join(20)
+    assert torch.get_float32_matmul_precision() == users_flag
+
+
+def test_a_gpu_is_not_asked_for_rounded_factors():
+    with arithmetic("fp32", "cuda"):
+        assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_memory_that_is_too_small_is_a_memory_error():
+    with pytest.raises(MemoryError, match="allocate"), memory_errors():
+        torch.empty(1 << 60)
+    with pytest.raises(RuntimeError, match="something else"), memory_errors():
+        raise RuntimeError("something else")

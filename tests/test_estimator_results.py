@@ -9,8 +9,11 @@ import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 from tests.samples import tiny
@@ -259,3 +262,46 @@ def test_a_dead_unit_is_named(monkeypatch):
 
 def test_constant_data_are_no_illness_of_a_linear_code():
     tiny().fit(np.full((80, 3), 7.5))
+
+
+def test_paths_are_read_wherever_data_is(tmp_path):
+    frame = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])]).assign(name="x")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    model = tiny().fit(frame.drop(columns="name"))
+    seen = model.reconstruct(tmp_path / "rows.csv")
+    pd.testing.assert_frame_equal(seen, model.reconstruct(pd.read_csv(tmp_path / "rows.csv")))
+    assert list(seen.columns) == list(frame.columns)
+    codes = model.transform(frame.drop(columns="name"))
+    np.save(tmp_path / "codes.npy", codes)
+    np.testing.assert_array_equal(
+        model.inverse_transform(tmp_path / "codes.npy"), model.inverse_transform(codes)
+    )
+
+
+def test_the_users_defaults_of_torch_change_nothing():
+    expected = tiny().fit(X).transform(X)
+    flag = torch.get_float32_matmul_precision()
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("high")
+    try:
+        np.testing.assert_array_equal(tiny().fit(X).transform(X), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision(flag)
+
+
+@settings(max_examples=15)
+@given(
+    shape=st.sampled_from([(1, 1), (7, 3), (4, 5, 6), (3, 4, 4, 3), (40, 2)]),
+    dtype=st.sampled_from(["bool", "uint8", "uint16", "int64", "float16", "float32", "float64"]),
+    code_size=st.integers(1, 9),
+)
+def test_any_shape_and_type_comes_back(shape, dtype, code_size):
+    values = np.random.default_rng(0).random(shape) * (200 if dtype[0] in "ui" else 1)
+    data = (values > 0.5) if dtype == "bool" else values.astype(dtype)
+    model = tiny(code_size=code_size, max_epochs=1).fit(data)
+    codes = model.transform(data)
+    assert codes.shape == (len(data), code_size) and codes.dtype == np.float32
+    for back in (model.inverse_transform(codes), model.reconstruct(data)):
+        assert back.shape == data.shape and back.dtype == data.dtype
+    assert model.reconstruction_error(data).shape == (len(data),)

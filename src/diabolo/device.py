@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import platform
+import threading
 from collections.abc import Iterator
 
 from diabolo.errors import SpecError
@@ -58,10 +60,40 @@ def _multiplies_bf16(device: str) -> bool:
 
 
 def _rounds_products() -> bool:
-    """Whether this CPU's fast fp32 products round their factors to bf16 (AMX does)."""
+    """Whether this CPU's fast fp32 products round their factors to bf16 (AMX and ARM do)."""
     import torch
 
-    return bool(torch.cpu._is_amx_tile_supported())
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return not x86 or bool(torch.cpu._is_amx_tile_supported())
+
+
+class _MatmulPrecision:
+    """torch's flag of the whole process, shared by threads: the last one out restores it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.before = ""
+
+    def enter(self, value: str) -> None:
+        import torch
+
+        with self.lock:
+            if not self.inside:
+                self.before = torch.get_float32_matmul_precision()
+            self.inside += 1
+            torch.set_float32_matmul_precision(value)
+
+    def leave(self) -> None:
+        import torch
+
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                torch.set_float32_matmul_precision(self.before)
+
+
+_MATMUL_PRECISION = _MatmulPrecision()
 
 
 @contextlib.contextmanager
@@ -75,27 +107,43 @@ def arithmetic(
     precision : {"fp32", "bf16"}
         "fp32": products take the fastest path that keeps fp32 numbers; on CPUs that is oneDNN,
         which torch reaches only when its precision flag says "medium" (relative error 6e-7).
-        Where the CPU has AMX that path would round the factors to bf16, so it is left alone.
+        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said.
         "bf16": autocast.
     operations : float, optional
         Floating-point operations of each step in the block; small steps run on one thread.
     """
     import torch
 
-    before = torch.get_float32_matmul_precision()
+    kind = torch.device(device).type
     threads = torch.get_num_threads()
-    torch.set_float32_matmul_precision("highest" if _rounds_products() else "medium")
+    _MATMUL_PRECISION.enter("medium" if kind == "cpu" and not _rounds_products() else "highest")
     if operations is not None and operations < PARALLEL_OPERATIONS:
         torch.set_num_threads(1)
     try:
         # Without autocast's cache, which would keep using the weights of the block's first step.
         with torch.autocast(
-            torch.device(device).type,
+            kind,
             dtype=torch.bfloat16,
             enabled=precision == "bf16",
             cache_enabled=False,
         ):
             yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        _MATMUL_PRECISION.leave()
         torch.set_num_threads(threads)
+
+
+#: How torch says that something does not fit: on GPUs, on CPUs, and into any address.
+_TOO_MUCH = ("out of memory", "allocate memory", "Storage size calculation overflowed")
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn torch's errors of a memory that is too small into Python's `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if any(words in text for words in _TOO_MUCH):
+            raise MemoryError(text.splitlines()[0]) from None
+        raise

@@ -7,10 +7,10 @@
     ├── DataError          (ValueError)    data that cannot be used
     │   ├── ReadError      (OSError)       a file that is missing or not what it says
     │   └── SchemaError                    data that differ from what the model was fitted on
+    │       └── NoNumberError (TypeError)  objects (clock times, lists …) where numbers are needed
     ├── WriteError         (OSError)       a target that cannot be written or must not be replaced
     ├── ModelError                         a model folder: foreign, damaged or too new
-    ├── TrainingError      (RuntimeError)  training that cannot go on
-    └── MissingExtraError  (ImportError)   an optional dependency is not installed
+    └── TrainingError      (RuntimeError)  training that cannot go on
 
     DiaboloWarning         (UserWarning)
     ├── HealthWarning                      the fitted model has an illness; the message has the cure
@@ -44,6 +44,10 @@ class SchemaError(DataError):
     """Data whose columns, width or types differ from what the model was fitted on."""
 
 
+class NoNumberError(SchemaError, TypeError):
+    """Objects that are no numbers; scikit-learn's conventions want a `TypeError` for them."""
+
+
 class WriteError(DiaboloError, OSError):
     """A target that cannot be written, or must not be replaced."""
 
@@ -54,10 +58,6 @@ class ModelError(DiaboloError):
 
 class TrainingError(DiaboloError, RuntimeError):
     """Training that cannot go on (for example a loss that stays non-finite)."""
-
-
-class MissingExtraError(DiaboloError, ImportError):
-    """An optional dependency that is needed here and not installed."""
 
 
 class DiaboloWarning(UserWarning):

@@ -14,7 +14,7 @@ class Dense(nn.Linear):
     """A linear layer that is initialised from a given generator, never from a global one."""
 
     def __init__(self, fan_in: int, fan_out: int, activation: str = "linear", start: float = 1.0):
-        super().__init__(fan_in, fan_out)
+        super().__init__(fan_in, fan_out, dtype=torch.float32)
         self.activation = activation
         self.start = start
 

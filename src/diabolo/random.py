@@ -46,16 +46,10 @@ class Noise:
         self.generator = torch_generator(seed, *key, device=device)
 
     def uniform_like(self, x: torch.Tensor) -> torch.Tensor:
-        """Return uniform numbers in [0, 1) of x's shape."""
+        """Return uniform numbers in [0, 1) of x's shape, in fp32: bf16 knows only 256 of them."""
         import torch
 
-        return torch.rand(x.shape, generator=self.generator, device=x.device, dtype=x.dtype)
-
-    def normal_like(self, x: torch.Tensor) -> torch.Tensor:
-        """Return standard normal numbers of x's shape."""
-        import torch
-
-        return torch.randn(x.shape, generator=self.generator, device=x.device, dtype=x.dtype)
+        return torch.rand(x.shape, generator=self.generator, device=x.device, dtype=torch.float32)
 
     def dropout(self, x: torch.Tensor, rate: float) -> torch.Tensor:
         """Return x with each value zeroed with probability `rate`, the others scaled up."""

@@ -16,6 +16,11 @@ def undercomplete(code_size: int | str = "auto", **options: Any) -> Autoencoder:
     code_size : int or "auto"
     **options
         Any option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
     """
     from diabolo.estimator import Autoencoder
 

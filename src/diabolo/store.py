@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.atomic import atomic_folder
-from diabolo.errors import ModelError, WriteError
+from diabolo.data.atomic import atomic_folder, check_folder
+from diabolo.errors import ModelError
 
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -35,6 +35,11 @@ def is_model(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def is_only_model(path: str | os.PathLike[str]) -> bool:
+    """Return whether `path` is a model and nothing else, so that a new one may replace it."""
+    return is_model(path) and {p.name for p in Path(path).iterdir()} <= {CONFIG, TENSORS, CARD}
+
+
 def check_target(path: str | os.PathLike[str]) -> None:
     """Raise `WriteError` now if `write` would refuse `path` later, after hours of training.
 
@@ -42,15 +47,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     ------
     WriteError
     """
-    target = Path(path)
-    if (
-        target.exists()
-        and not is_model(target)
-        and not (target.is_dir() and not any(target.iterdir()))
-    ):
-        raise WriteError(f"{target} exists and is no Diabolo model: choose another name")
-    if not target.absolute().parent.is_dir():
-        raise WriteError(f"{target.absolute().parent}: there is no such folder to write into")
+    check_folder(path, is_ours=is_only_model)
 
 
 def write(
@@ -65,7 +62,7 @@ def write(
     Raises
     ------
     WriteError
-        If it cannot be written, or `path` exists and is neither empty nor a Diabolo model.
+        If it cannot be written, or `path` exists and holds anything but a Diabolo model.
     """
     from safetensors.numpy import save
 
@@ -85,7 +82,7 @@ def write(
     text = json.dumps(
         {**head, **config}, indent=2, ensure_ascii=False, allow_nan=False, default=_plain
     )
-    with atomic_folder(path, is_ours=is_model) as folder:
+    with atomic_folder(path, is_ours=is_only_model) as folder:
         (folder / CONFIG).write_text(text + "\n", "utf-8")
         (folder / TENSORS).write_bytes(data)
         (folder / CARD).write_text(card, "utf-8")
@@ -103,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[str, n
     from safetensors.numpy import load
 
     folder = Path(path)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112, Path.is_dir raises below a closed folder
         raise ModelError(f"{folder}: there is no such model folder")
     config = _config(folder)
     try:

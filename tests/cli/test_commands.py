@@ -240,7 +240,7 @@ def test_warnings_are_remarks(diabolo, tmp_path):
     assert diabolo("train", tmp_path / "d.npy", "--out", tmp_path / "m", *QUICK).status == 0
     done = diabolo("evaluate", tmp_path / "m", tmp_path / "odd.npy", "--json")
     assert done.status == 0 and json.loads(done.out)["rows"] == 5
-    assert done.err.count("warning: 20 values lie outside") == 1
+    assert done.err.count("odd.npy: 20 values lie outside") == 1
 
 
 def test_the_demo(diabolo, tmp_path, monkeypatch):
@@ -275,3 +275,39 @@ def test_help_fits_into_80_columns(verb, diabolo):
 def test_no_arguments_is_help(diabolo):
     done = diabolo()
     assert done.status == 0 and "reconstruct" in done.out
+
+
+def test_a_warning_names_the_file_and_the_row(diabolo, tmp_path):
+    rows = np.random.default_rng(0).random((9000, 4))
+    np.save(tmp_path / "d.npy", rows[:60])
+    rows[8200, 1] = 1.5
+    np.save(tmp_path / "odd.npy", rows)
+    assert diabolo("train", tmp_path / "d.npy", "--out", tmp_path / "m", *QUICK).status == 0
+    done = diabolo("encode", tmp_path / "m", tmp_path / "odd.npy", "--out", tmp_path / "z.npy")
+    (line,) = done.err.splitlines()
+    assert "odd.npy (rows counted from row 8,192 on): 1 value lies outside" in line
+    assert "1.5 in row 8, column 1" in line
+
+
+def test_json_knows_no_infinity(diabolo, fitted, tmp_path, people):
+    people.assign(height=1e36).to_csv(tmp_path / "far.csv", index=False)
+    done = diabolo("evaluate", fitted, tmp_path / "far.csv", "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out, parse_constant=pytest.fail)["reconstruction_error"] is None
+
+
+def test_losses_are_those_of_the_kept_weights(diabolo, tmp_path):
+    noise = np.random.default_rng(0).normal(size=(600, 4))
+    np.save(tmp_path / "noise.npy", noise)
+    options = ("--learning-rate", 0.1, "--max-epochs", 40, "--schedule", "constant", "--quiet")
+    done = diabolo("train", tmp_path / "noise.npy", "--out", tmp_path / "m", *options)
+    model = load(tmp_path / "m")
+    best = min(row["held_out"] for row in model.history_)
+    assert model.history_[-1]["held_out"] > best, "this test needs a run that gets worse"
+    assert model.history_[model.kept_]["held_out"] == best
+    for text in (
+        done.err,
+        diabolo("info", tmp_path / "m").out,
+        (tmp_path / "m" / "README.md").read_text("utf-8"),
+    ):
+        assert f"{best:.5g} on" in text

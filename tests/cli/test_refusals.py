@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,10 @@ BAD_DATA = {
         ["a.npy", "pickle"],
     ),
     "not what it says": (lambda p: text(p / "a.parquet", "a,b\n1,2\n"), ["looks like text"]),
+    "clock times": (
+        lambda p: text(p / "a.csv", "t,v\n12:30:00,1\n12:31:00,2\n"),
+        ["a.csv", "'t'", "no number", "--drop"],
+    ),
     "no images": (lambda p: text(p / "folder" / "a.txt", "x").parent, ["no images", ".png"]),
     "unknown split": (lambda p: "digits/nope", ["nope", "train and test"]),
 }
@@ -70,6 +75,10 @@ BAD_ROWS = {
     "other columns": ("a,b,c,d\n1,2,3,4\n", ["'height'", "it has 'a'"]),
     "missing cell": ("height,weight,pulse,age\n1,2,3,4\n1,,3,4\n", ["row 1, column 'weight'"]),
     "infinity": ("height,weight,pulse,age\n1,2,inf,4\n", ["row 0, column 'pulse'"]),
+    "clock times": (
+        "height,weight,pulse,age\n1,2,3,12:30:00\n1,2,3,12:31:00\n",
+        ["new.csv", "'age'", "no number"],
+    ),
     "no rows": ("height,weight,pulse,age\n", ["new.csv", "no rows"]),
 }
 
@@ -173,9 +182,12 @@ def test_targets_that_are_refused_before_any_work(refused, fitted, tmp_path, peo
     ("options", "words"),
     [
         ("--hidden abc", ["--hidden", "256,128"]),
-        ("--hidden 0", ["hidden", "≥ 1"]),
+        ("--hidden 0", ["hidden", "from 1 to"]),
+        ("--hidden 99999999999", ["hidden", "from 1 to"]),
+        ("--hidden 2000000000,2000000000", ["not enough memory"]),
         ("--hidden 8,,4", ["--hidden", "256,128"]),
         ("--code-size -1", ["code_size=-1"]),
+        ("--code-size 99999999999999999999", ["code_size=9", "whole number"]),
         ("--code-size 2.5", ["--code-size", "whole number, or auto"]),
         ("--recipe x", ["--recipe", "undercomplete"]),
         ("--likelihood nope", ["--likelihood", "bernoulli"]),
@@ -197,8 +209,8 @@ def test_targets_that_are_refused_before_any_work(refused, fitted, tmp_path, peo
         ("--seed -1", ["random_state=-1"]),
         ("--drop ages", ["no column 'ages'", "height"]),
         ("--size 3", ["--size", "32x32"]),
-        ("--size 3x3", ["image_size", ".png"]),
-        ("--key a", ["key", ".npz"]),
+        ("--size 3x3", ["--size (image_size=)", ".png"]),
+        ("--key a", ["--key (key=)", ".npz"]),
         ("--bogus", ["No such option", "diabolo train --help"]),
     ],
 )
@@ -220,6 +232,8 @@ def test_bad_options(options, words, refused, tmp_path, people):
         ("datasets nope", "no data set 'nope'"),
         ("datasets --out x.npy", "name a data set"),
         ("datasets digits --out x.npy --split all", "train and test"),
+        ("datasets digits --out x.npy --labels y.xyz", "'.xyz' is not known"),
+        ("datasets digits --out x.npy --labels x.npy", "the same file"),
         ("demo --data nope", "no data set 'nope'"),
         ("train digits --out model --header", "--header is for files"),
         ("--bogus", "No such option"),
@@ -239,3 +253,40 @@ def test_refusals_of_a_real_process(process, tmp_path):
         assert (done.status, done.out) == (2, "")
         assert len(done.err.splitlines()) == 1 and words in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_with_other_files_in_it_is_not_replaced(refused, fitted, tmp_path, people):
+    shutil.copytree(fitted, tmp_path / "model")
+    (tmp_path / "model" / "codes.csv").write_text("dear to somebody")
+    people.to_csv(tmp_path / "people.csv", index=False)
+    message = refused("train", tmp_path / "people.csv", "--out", tmp_path / "model")
+    assert "holds other things" in message
+
+
+def test_a_project_with_a_model_in_it_is_no_demo(refused, fitted, tmp_path):
+    shutil.copytree(fitted, tmp_path / "model")
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert "holds other things" in refused("demo", "--out", tmp_path)
+
+
+def test_a_name_that_is_too_long(refused, tmp_path, people):
+    people.to_csv(tmp_path / "people.csv", index=False)
+    message = refused("train", tmp_path / "people.csv", "--out", tmp_path / ("x" * 300))
+    assert "name" in message
+
+
+def test_a_folder_that_may_not_be_written_is_known_before_training(
+    refused, tmp_path, people, monkeypatch
+):
+    people.to_csv(tmp_path / "people.csv", index=False)
+    monkeypatch.setattr("diabolo.data.atomic.os.access", lambda *_: False)
+    monkeypatch.setattr("diabolo.estimator.fitting.train", pytest.fail)
+    message = refused("train", tmp_path / "people.csv", "--out", tmp_path / "model")
+    assert "nothing can be written into" in message
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_below_the_output(process, fitted):
+    done = process("info", fitted, "--json", wrap='"$@" > /dev/full')
+    assert done.status == 2
+    assert done.err == "diabolo: standard output: the disk is full\n"

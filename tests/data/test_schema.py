@@ -21,7 +21,7 @@ EPS32 = 2.0**-24  # largest relative rounding error of fp32
 
 def fitted(X, scaling="standard", kind="table"):
     data = unpack(X)
-    return Schema.fit(data, statistics_of(data.array), kind, scaling, share=kind != "table")
+    return Schema.fit(data, statistics_of(data.array), kind, scaling)
 
 
 def round_trip(X, scaling, kind="table"):
@@ -251,3 +251,20 @@ def test_the_largest_float_comes_back_finite():
 def test_column_names():
     assert fitted(np.ones((2, 3))).column_names() == ("x0", "x1", "x2")
     assert fitted(pd.DataFrame({"b": [1, 2], "a": [1, 2]})).column_names() == ("b", "a")
+
+
+def test_pixels_in_other_units_are_refused_both_ways():
+    dark = np.zeros((3, 2, 2))
+    for fitted_on, foreign, words in (
+        (np.uint8([[[0, 255]]]), np.uint16([[[0, 65535]]]), "uint16, whose range is another"),
+        (np.uint16([[[0, 65535]]]), np.uint8([[[0, 255]]]), "uint8, whose range is another"),
+        (np.array([[[0.0, 1.0]]]), np.uint8([[[0, 255]]]), "uint8 up to 255: divide by 255"),
+        (np.uint8([[[0, 255]]]), np.array([[[0.0, 1.0]]]), "fractions"),
+    ):
+        schema = fitted(fitted_on, "unit" if fitted_on.dtype.kind == "u" else "none", "image")
+        with pytest.raises(SchemaError, match=words):
+            schema.unpack(foreign)
+    bright = fitted(np.full((3, 2, 2), 255, np.uint8), "unit", "image")
+    assert (bright.unpack(dark).array == 0).all()
+    bits = fitted(np.array([[0, 1], [1, 0]]), "none")
+    assert bits.unpack(np.uint8([[1, 1]])).array.dtype == np.uint8

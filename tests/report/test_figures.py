@@ -127,18 +127,18 @@ def test_code_map_refuses(arguments):
 # --- curves and bars ------------------------------------------------------------------------------
 
 
-def test_loss_curves_mark_the_best_held_out_epoch():
+def test_loss_curves_mark_the_kept_epoch():
     held_out = [0.9, 0.5, 0.4, 0.45]
     history = [{"epoch": i, "train": 1 / i, "held_out": h} for i, h in enumerate(held_out, 1)]
-    figure = loss_curves(history)
-    assert [trace.name for trace in figure.data] == ["training", "held out", "best: 0.4, epoch 3"]
+    figure = loss_curves(history, 2)
+    assert [trace.name for trace in figure.data] == ["training", "held out", "kept: 0.4, epoch 3"]
     assert (figure.data[2].x[0], figure.data[2].y[0]) == (3, 0.4)
     assert figure.layout.yaxis.type is None
 
 
 def test_loss_curves_without_held_out_rows_over_decades():
     figure = loss_curves([{"epoch": i, "train": 10.0**-i, "held_out": None} for i in range(1, 4)])
-    assert len(figure.data) == 2
+    assert len(figure.data) == 1
     assert figure.layout.yaxis.type == "log"
     assert 0.05 in np.round(figure.layout.yaxis.tickvals, 9)
 
@@ -147,7 +147,7 @@ def test_loss_curves_without_held_out_rows_over_decades():
 def test_loss_curves_take_odd_losses(losses):
     figure = loss_curves([{"epoch": i, "train": loss} for i, loss in enumerate(losses, 1)])
     assert figure.layout.yaxis.type is None
-    assert "best" in figure.data[-1].name
+    assert figure.data[-1].name == "training"
 
 
 @pytest.mark.parametrize("history", [[], [{"epoch": 1}], [{"epoch": 1, "train": np.nan}]])

@@ -39,8 +39,7 @@ class PlainHead(nn.Module):
         """Set the bias so that each unit's input has median zero on these features.
 
         A rectified unit then starts active on half of the data. Without it, features that are all
-        positive (as after ReLU, or pixels) can leave a unit silent on every row from the start,
-        and a silent rectified unit gets no gradient to come back.
+        positive (as after ReLU, or pixels) can leave a unit silent on every row from the start.
         """
         u = torch.nn.functional.linear(h, self.layer.weight)
         self.layer.bias.copy_(-u.median(dim=0).values)

@@ -70,13 +70,19 @@ def main() -> None:
     raise SystemExit(status or 0)
 
 
+#: Warnings that are shown: one for each piece of a large file would bury the result.
+MOST_REMARKS = 10
+
+
 class _Remarks:
-    """Shows each warning once, on a line of its own."""
+    """Shows each warning once, on a line of its own, and only the first few."""
 
     def __init__(self) -> None:
         self.said: set[str] = set()
 
     def __call__(self, message, category, filename, lineno, file=None, line=None) -> None:
-        if str(message) not in self.said:
-            self.said.add(str(message))
-            say(f"warning: {message}")
+        if str(message) in self.said or len(self.said) > MOST_REMARKS:
+            return
+        self.said.add(str(message))
+        more = len(self.said) > MOST_REMARKS
+        say("warning: there are more warnings" if more else f"warning: {message}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 #: Exit status of every refusal: bad input, bad options, an interrupted run.
 REFUSED = 2
 
-#: Rows that the streaming commands hold at a time.
-ROWS = 8192
+#: Rows that the streaming commands hold at a time at most, and values (32 MiB as fp64).
+ROWS, VALUES = 8192, 1 << 22
 
 
 def say(message: str) -> None:
@@ -50,10 +52,20 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except MemoryError:
             refuse("there is not enough memory for this: use fewer rows or a smaller --batch-size")
         except BrokenPipeError:
-            # The reader of our output (head, less) has gone; Python must not try it again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_output()  # its reader (head, less) has gone
+        except OSError as error:
+            from diabolo.data.files import reason_of
+
+            # What is below a closed folder, or an output that cannot be written.
+            _give_up_output()
+            refuse(f"{error.filename or 'standard output'}: {reason_of(error)}")
 
     return run
+
+
+def _give_up_output() -> None:
+    """Keep Python from trying its output again at the end, which would be a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def open_data(data: str, header: bool | None = None, size: Any = None, key: Any = None) -> Source:
@@ -96,6 +108,17 @@ def epochs(estimator: Autoencoder) -> str:
     return f"{done} of {estimator.spec_.max_epochs} epochs, {estimator.stopped_}"
 
 
+def losses(estimator: Autoencoder) -> str:
+    """Say what the losses of the model were, those of the weights that were kept."""
+    if estimator.kept_ is None:
+        return "loss unknown: training ended before the first look at it"
+    row = estimator.history_[estimator.kept_]
+    text = f"loss {row['train']:.5g} nats per value"
+    if "held_out" in row:
+        text += f", {row['held_out']:.5g} on {len(estimator.held_out_):,} held-out rows"
+    return text
+
+
 def read_with_columns(source: Source, names: tuple[str, ...] | None) -> tuple[Any, Any]:
     """Return all rows of a source, and the same rows with just the columns `names`."""
     from diabolo.data.containers import select
@@ -106,31 +129,65 @@ def read_with_columns(source: Source, names: tuple[str, ...] | None) -> tuple[An
 
 
 def mapped(
-    source: Source, function: Callable[[Any], Any], names: tuple[str, ...] | None = None
+    estimator: Autoencoder,
+    source: Source,
+    function: Callable[[Any], Any],
+    names: tuple[str, ...] | None = None,
 ) -> Iterator[Any]:
     """Yield `function` of the rows of a source piece by piece, frames reduced to `names`."""
     from diabolo.data.containers import select
 
     done = 0
-    for piece in source.chunks(ROWS):
-        with about(source.path, done):
-            result = function(select(piece, names))
-        yield result
-        done += len(piece)
+    rows = max(1, min(ROWS, VALUES // math.prod(estimator.schema_.shape)))
+    with _bar(source) as advance:
+        for piece in source.chunks(rows):
+            with about(source.path, done):
+                result = function(select(piece, names))
+            yield result
+            done += len(piece)
+            advance(len(piece))
     if not done:
         raise ReadError(f"{source.path}: there are no rows")
 
 
 @contextlib.contextmanager
+def _bar(source: Source) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many rows are done; yield what counts them."""
+    if not sys.stderr.isatty():
+        yield lambda rows: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.BarColumn(),
+        progress.TextColumn("{task.completed:,.0f} rows"),
+        progress.TextColumn("{task.speed:,.0f} rows/s"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=source.rows)
+        yield lambda rows: bar.advance(task, rows)
+
+
+@contextlib.contextmanager
 def about(path: str, first: int = 0) -> Iterator[None]:
-    """Name the file in errors about its data, and the row that their rows are counted from."""
+    """Name the file in errors and warnings about its data, and where their rows count from."""
+    place = f"{path} (rows counted from row {first:,} on)" if first else path
     try:
-        yield
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            yield
     except ReadError:
         raise  # names its file already
     except DataError as error:
-        place = f"{path} (rows counted from row {first:,} on)" if first else path
         raise type(error)(f"{place}: {str(error).strip()}") from None
+    finally:
+        for remark in remarks:
+            text = f"{place}: {remark.message}"
+            warnings.warn(text, remark.category, stacklevel=3)
 
 
 def print_table(
@@ -161,5 +218,13 @@ def print_table(
 
 
 def print_json(value: Any) -> None:
-    """Print one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False))
+    """Print one line of JSON; numbers that it does not know (infinities) become null."""
+    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

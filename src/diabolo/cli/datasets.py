@@ -36,14 +36,26 @@ def datasets(
     if name is None:
         if out or labels:
             raise typer.BadParameter("name a data set to write", param_hint="NAME")
-        rows = [(key, row.title, row.items, row.licence) for key, row in public.DATASETS.items()]
-        common.print_table(("name", "what", "items", "licence"), rows, "llrl")
+        rows = [
+            (key, row.title, row.what, row.items, row.shape, row.licence)
+            for key, row in public.DATASETS.items()
+        ]
+        header = ("name", "title", "what", "items", "of", "licence")
+        common.print_table(header, rows, "lllrll")
+        for key, row in public.DATASETS.items():
+            print(f"  {key}: {row.origin}")
         return
     if out is None and labels is None:
         print(public.fetch(name))
         return
-    from diabolo.data.writers import write
+    from diabolo.data.writers import check, write
 
+    # Before anything is fetched or written.
+    for path in (out, labels):
+        if path is not None:
+            check(path)
+    if out == labels:
+        raise typer.BadParameter("the same file as --out", param_hint="--labels")
     loaded = public.load(name, split)
     for path, values in ((out, loaded.data), (labels, loaded.labels)):
         if path is not None:

@@ -25,12 +25,11 @@ def demo(
     ] = "digits",
 ) -> None:
     """Show on small handwritten digits what one fitted model is good for."""
-    from diabolo import datasets, store
+    from diabolo import datasets
     from diabolo.data.atomic import atomic_folder
 
     train, test = datasets.load(data, "train"), datasets.load(data, "test")
-    # A demo of before is replaced, anything else is not.
-    with atomic_folder(out, is_ours=lambda folder: store.is_model(folder / "model")) as folder:
+    with atomic_folder(out, is_ours=_is_demo) as folder:
         rows = _show(train, test, folder)
     common.print_table(("measure", "value"), rows, "lr")
     print(f"page:  {out / 'index.html'}  (open it in a browser)\nmodel: {out / 'model'}")
@@ -41,6 +40,15 @@ def demo(
         f"  {program} evaluate {out / 'model'} {data}/test --labels {data}/test\n"
         f"  {program} train YOUR.csv --out my-model    (or .parquet, .npy, a folder of images …)"
     )
+
+
+def _is_demo(folder: Path) -> bool:
+    """Return whether the folder is a demo of before, with nothing else in it."""
+    from diabolo import store
+
+    files = {"index.html", "codes.npy", "data.npy"}
+    names = {path.name for path in folder.iterdir()}
+    return names == {*files, "model"} and store.is_only_model(folder / "model")
 
 
 def _show(train: Any, test: Any, folder: Path) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ def evaluate(
     classes = None if labels is None else _labels(everything, labels)
     with common.about(source.path):
         per_value = estimator.reconstruction_error(X, per_value=True)
+        log_prob = estimator.score_samples(X)
     flat = per_value.reshape(len(per_value), -1)  # (n, *shape) -> (n, d)
     errors = flat.mean(axis=1)
     worst = np.argsort(-errors, kind="stable")[:top]
@@ -46,7 +47,7 @@ def evaluate(
         "reconstruction_error": float(errors.mean(dtype=np.float64)),
         "reconstruction_error_median": float(np.median(errors)),
         "reconstruction_error_99": float(np.quantile(errors, 0.99)),
-        "log_likelihood": float(estimator.score_samples(X).mean(dtype=np.float64)),
+        "log_likelihood": float(log_prob.mean(dtype=np.float64)),
         "worst_rows": [
             {"row": int(i), "name": _name(source, int(i)), "error": float(errors[i])} for i in worst
         ],

@@ -15,21 +15,17 @@ def info(model: options.Model, json: options.Json = False) -> None:
         common.print_json({k: v for k, v in config.items() if k != "history"})
         return
     spec, schema = estimator.spec_, estimator.schema_
-    weights = sum(p.numel() for p in estimator.module_.parameters())
     rows = [
         ("input", f"{spec.kind}, {' × '.join(map(str, schema.shape))} values a row"),
         ("columns", ", ".join(schema.names) if schema.names else "unnamed"),
         ("types", ", ".join(sorted(set(schema.dtypes)))),
         ("scaling", spec.scaling),
         ("code", f"{spec.code_size} numbers, {spec.bottleneck}"),
-        ("network", f"{spec.network}, {weights:,} weights"),
+        ("network", f"{spec.network}, {estimator.module_.weights:,} weights"),
         ("likelihood", spec.likelihood),
         ("training", f"{common.epochs(estimator)}, seed {spec.seed}"),
     ]
     for last in estimator.history_[-1:]:
         rows.append(("", f"{last['seconds']:.1f} s"))
-        rows.append(("loss (nats per value)", f"{last['train']:.6g} on training rows"))
-        if "held_out" in last:
-            best = min(row["held_out"] for row in estimator.history_)
-            rows.append(("", f"{best:.6g} on {len(estimator.held_out_):,} held-out rows (best)"))
+    rows.append(("loss", common.losses(estimator)))
     common.print_table(("", "value"), rows, "ll", title=str(model))

@@ -111,9 +111,7 @@ def train(
         f"{' × '.join(map(str, estimator.schema_.shape))} → {widths}, {spec.likelihood}, "
         f"{common.epochs(estimator)}"
     )
-    for last in estimator.history_[-1:]:
-        held_out = f", {last['held_out']:.5g} on held-out rows" if "held_out" in last else ""
-        common.say(f"loss {last['train']:.5g} nats per value{held_out}")
+    common.say(common.losses(estimator))
     print(out)
 
 

@@ -21,7 +21,7 @@ def encode(
 
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    codes = common.mapped(source, estimator.transform, estimator.schema_.names)
+    codes = common.mapped(estimator, source, estimator.transform, estimator.schema_.names)
     write(out, codes, columns=list(estimator.get_feature_names_out()))
     print(out)
 
@@ -60,7 +60,11 @@ def decode(
             piece = piece.to_numpy()
         return estimator.inverse_transform(piece)
 
-    write(out, common.mapped(source, decoded), columns=list(estimator.schema_.column_names()))
+    write(
+        out,
+        common.mapped(estimator, source, decoded),
+        columns=list(estimator.schema_.column_names()),
+    )
     print(out)
 
 
@@ -74,12 +78,12 @@ def reconstruct(
 ) -> None:
     """Write DATA as the model sees it, after the way through the code.
 
-    Columns that the model does not know are copied.
+    Columns that the model does not know are copied as they were read: 007 becomes 7.
     """
     from diabolo.data.writers import write
 
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    rows = common.mapped(source, estimator.reconstruct)
+    rows = common.mapped(estimator, source, estimator.reconstruct)
     write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
     print(out)

@@ -27,10 +27,7 @@ def atomic_file(path: PathLike) -> Iterator[Path]:
     WriteError
         When the target cannot be written: no such folder, disk full, read-only, not a file.
     """
-    target = _target(path)
-    if target.exists() and not target.is_file():
-        what = "a folder" if target.is_dir() else "a device or a pipe"
-        raise WriteError(f"{os.fspath(path)}: is {what}, and is not replaced by a file.")
+    target = check_file(path)
     temporary = _sibling(target)
     with _clean(path, temporary):
         # Not mkstemp: its mode 0600 would survive the rename; this one obeys the umask.
@@ -62,8 +59,7 @@ def atomic_folder(path: PathLike, *, is_ours: Callable[[Path], bool]) -> Iterato
         Before any work, when the target is a file or a foreign folder; later, when the disk
         refuses.
     """
-    target = _target(path)
-    _check_replaceable(path, target, is_ours)
+    target = check_folder(path, is_ours=is_ours)
     temporary = _sibling(target)
     with _clean(path, temporary):
         temporary.mkdir()
@@ -79,6 +75,34 @@ def atomic_folder(path: PathLike, *, is_ours: Callable[[Path], bool]) -> Iterato
         else:
             temporary.replace(target)
     _settle(target.parent)
+
+
+def check_file(path: PathLike) -> Path:
+    """Return the real place of a file to be written, before any work is done for it.
+
+    Raises
+    ------
+    WriteError
+        When the folder is missing or may not be written, or something else is at `path`.
+    """
+    target = _target(path)
+    if target.exists() and not target.is_file():
+        what = "a folder" if target.is_dir() else "a device or a pipe"
+        raise WriteError(f"{os.fspath(path)}: is {what}, and is not replaced by a file.")
+    return target
+
+
+def check_folder(path: PathLike, *, is_ours: Callable[[Path], bool]) -> Path:
+    """Return the real place of a folder to be written, before any work is done for it.
+
+    Raises
+    ------
+    WriteError
+        When the folder above is missing or may not be written, or `path` holds other things.
+    """
+    target = _target(path)
+    _check_replaceable(path, target, is_ours)
+    return target
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -107,10 +131,18 @@ def _target(path: PathLike) -> Path:
         raise WriteError("An empty path cannot be written to. Name a file.")
     # A link keeps pointing where it points: what it leads to is replaced, not the link.
     target = Path(os.path.realpath(shown))
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):  # noqa: PTH112, Path.is_dir raises below a closed folder
         raise WriteError(
             f"{os.fspath(path)}: the folder {target.parent} does not exist. Create it first."
         )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise WriteError(
+            f"{os.fspath(path)}: nothing can be written into {target.parent}. Choose another place."
+        )
+    try:
+        target.exists()
+    except OSError as error:
+        raise WriteError(f"{os.fspath(path)}: cannot be a name ({reason_of(error)}).") from error
     return target
 
 

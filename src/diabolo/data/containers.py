@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.errors import DataError, SchemaError
+from diabolo.errors import DataError, NoNumberError, SchemaError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +211,11 @@ def _numeric(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind in "OUS":
         try:
             return array.astype(np.float64)
-        except TypeError as error:  # scikit-learn's conventions want a TypeError for this
-            raise TypeError(f"{where} holds something that is no number: {error}") from None
+        except TypeError as error:
+            raise NoNumberError(
+                f"{where} holds something that is no number ({error}): leave it out, or turn it "
+                "into numbers first"
+            ) from None
         except ValueError as error:
             raise DataError(
                 f"{where} holds text that is no number ({error}): leave such columns out, or turn "

@@ -79,9 +79,7 @@ class Schema:
     blocks: tuple[Block, ...]
 
     @classmethod
-    def fit(
-        cls, data: Unpacked, statistics: Statistics, kind: str, scaling: str, share: bool
-    ) -> Schema:
+    def fit(cls, data: Unpacked, statistics: Statistics, kind: str, scaling: str) -> Schema:
         """Learn the scaling from the statistics of the data.
 
         Parameters
@@ -93,8 +91,13 @@ class Schema:
             One of `KINDS`.
         scaling : str
             One of `SCALINGS`.
-        share : bool
-            One shift and scale for all values of a channel (images, series) or one per value.
+
+        Raises
+        ------
+        SpecError
+            If there is no such scaling, or it does not suit the type of the data.
+        DataError
+            If values are too large.
         """
         if not isinstance(scaling, str) or scaling not in SCALINGS:
             raise SpecError(f"scaling={scaling!r}: choose 'auto' or one of {', '.join(SCALINGS)}")
@@ -104,8 +107,7 @@ class Schema:
                 f"with {max(abs(statistics.low.min()), abs(statistics.high.max())):g}"
             )
         shape = data.array.shape[1:]
-        pooled = statistics.pooled(kind) if share else statistics
-        shift, scale = _affine(scaling, pooled, data.array.dtype)
+        shift, scale = _affine(scaling, statistics.pooled(kind), data.array.dtype)
         return cls(
             kind,
             shape,
@@ -253,11 +255,20 @@ class Schema:
         raise SchemaError("\n".join([*lines, ""]))
 
     def _same_units(self, array: np.ndarray) -> None:
-        """Refuse fractions where the model knows 0 … 255: they would silently look black."""
+        """Refuse pixels in other units than the fitted ones: they would look black or glaring."""
+        high, unsigned = self.high.max(), array.dtype.kind == "u"
+        if self.scaling == "none" and unsigned and high <= 1 < array.max():
+            raise SchemaError(
+                f"the model was fitted on values up to {high:g} and this data is {array.dtype} up "
+                f"to {array.max()}: divide by {np.iinfo(array.dtype).max} if these are the same "
+                "pictures in other units"
+            )
         if self.scaling != "unit":
             return
         top = float(self.scale.flat[0])
-        if array.dtype.kind == "b" or (array.dtype.kind == "u" and np.iinfo(array.dtype).max < top):
+        if array.dtype.kind == "b" or (
+            array.dtype.kind == "u" and np.iinfo(array.dtype).max != top
+        ):
             raise SchemaError(
                 f"the model was fitted on whole numbers from 0 to {top:g} and this data is "
                 f"{array.dtype}, whose range is another: convert it to {self.dtypes[0]} first"
@@ -265,7 +276,8 @@ class Schema:
         if array.dtype.kind != "f":
             return
         finite = array[np.isfinite(array)]
-        if finite.size and (finite.max() <= 1 or (finite != np.round(finite)).any()):
+        # Whole numbers up to 1 are a picture of zeros and ones rather than the darkest of 0 … 255.
+        if finite.size and (finite.max() == 1 or (finite != np.round(finite)).any()):
             raise SchemaError(
                 f"the model was fitted on whole numbers from 0 to {top:g} and this data has "
                 f"fractions ({array.dtype}): pass {self.dtypes[0]} values, or multiply by {top:g} "

@@ -1,4 +1,7 @@
-"""What "auto" means: each rule in one function, of the data and the network, never the machine."""
+"""What "auto" means: each rule in one function, of the data and the network.
+
+Only the precision of training also goes by the processor (see `diabolo.device`).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS
+from diabolo.networks.mlp import MOST
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training
@@ -121,8 +125,8 @@ def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
         require(
             isinstance(code_size, int | np.integer)
             and not isinstance(code_size, bool)
-            and code_size >= 1,
-            f"code_size={code_size!r} must be a whole number ≥ 1 or 'auto'",
+            and 1 <= code_size < MOST,
+            f"code_size={code_size!r} must be a whole number ≥ 1 (below {MOST:,}) or 'auto'",
         )
         return int(code_size)
     from sklearn.decomposition import PCA

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from diabolo.data.containers import as_frame, unpack
 from diabolo.data.schema import refuse_non_finite
+from diabolo.device import memory_errors
 from diabolo.errors import RangeWarning, SchemaError
 from diabolo.estimator.fitting import fit, read_rows
 from diabolo.estimator.health import warn_of_illness
@@ -41,8 +42,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         (n, h, w) and (n, h, w, channels) are images; a series (n, t, channels) must be named.
     scaling : {"auto", "none", "unit", "standard", "minmax", "scale"}, default "auto"
         What happens to values before the network, see `Schema`. "auto" divides uint8 and uint16
-        by the type's maximum, leaves data in [0, 1] alone where the likelihood is Bernoulli, and
-        otherwise standardises.
+        by the type's maximum, leaves images in [0, 1] and all data of a Bernoulli likelihood
+        alone, and otherwise standardises (for a rectified output: without centring).
     network : Network or str, optional
         An explicit network, for example ``MLP((512, 64), dropout=0.1)``; then `hidden` and
         `activation` must stay on "auto".
@@ -74,6 +75,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         One for each look at the losses (see `Training`): ``epoch``, ``train`` and ``held_out``
         (nats per value; held-out losses are without noise), ``learning_rate``, and ``seconds``
         since training began.
+    kept_ : int or None
+        The row of `history_` whose weights the model has: the best one by the held-out rows, the
+        last one where none were held out; None if training was interrupted before the first.
     stopped_ : str
         Why training ended.
     held_out_ : ndarray of int
@@ -91,7 +95,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     >>> X = datasets.load("digits").data
     >>> ae = Autoencoder(code_size=8, random_state=0, max_epochs=5).fit(X)
     >>> ae.transform(X).shape
-    (1438, 8)
+    (1437, 8)
     """
 
     def __init__(
@@ -148,23 +152,53 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         fitted = fit(self, X)
         # Only now, so that a fit which fails leaves the estimator as it was.
         self.spec_, self.schema_, self.module_ = fitted.spec, fitted.schema, fitted.module
-        self.history_, self.stopped_ = fitted.record.history, fitted.record.stopped
+        self.history_, self.kept_ = fitted.record.history, fitted.record.kept
+        self.stopped_ = fitted.record.stopped
         self.held_out_ = fitted.held_out
         self._set_features()
         warn_of_illness(self._apply(fitted.sample, self._codes), self.spec_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the codes of X, float32 (n, code_size)."""
+        """Return the codes of X.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of float32 (n, code_size)
+
+        Raises
+        ------
+        SchemaError
+            If width, columns or units differ from the fitted data.
+        DataError
+            If X holds NaN or infinities. Values outside the likelihood's range give a
+            `RangeWarning` only.
+        """
         x = self._encode_input(X)
         return self._apply(x, self._codes).numpy()
 
     def inverse_transform(self, Z: Any) -> Any:
-        """Return rows in original units and types for codes Z (n, code_size).
+        """Return the rows that codes stand for, in original units and types.
 
-        A numpy array; a data frame with the fitted columns if Z is a data frame.
+        Parameters
+        ----------
+        Z : array (n, code_size), frame, tensor, or path
+
+        Returns
+        -------
+        ndarray (n, *shape), or a frame with the fitted columns if Z is one
+
+        Raises
+        ------
+        SchemaError
+            If Z has another width than `code_size`.
         """
         check_is_fitted(self)
+        Z = read_rows(Z)
         data = unpack(Z)
         refuse_non_finite(data)
         if data.array.shape[1:] != (self.spec_.code_size,):
@@ -181,16 +215,42 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     def reconstruct(self, X: Any) -> Any:
         """Return X as the model sees it, after the way through the code.
 
-        The container, index, columns and types are those of X; columns that the model does not
-        know pass through untouched.
+        Parameters
+        ----------
+        X : as in `fit`; a frame may have more columns, in any order
+
+        Returns
+        -------
+        The container, index, columns and types of X
+            In original units; columns that the model does not know pass through untouched.
+
+        Raises
+        ------
+        DataError
+            As in `transform`.
         """
+        X = read_rows(X)
         values = self._apply(self._encode_input(X, True), self.module_.reconstruct).numpy()
         return self.schema_.decode(values, source=X)
 
     def reconstruction_error(self, X: Any, *, per_value: bool = False) -> np.ndarray:
-        """Return the mean squared error of each row, (n,), per value in scaled units.
+        """Return how far each row is from its reconstruction.
 
-        With `per_value`, the squared error of every value, (n, *shape).
+        Parameters
+        ----------
+        X : as in `fit`
+        per_value : bool, default False
+            Give the squared error of every value instead of their mean.
+
+        Returns
+        -------
+        ndarray of float32 (n,), or (n, *shape) with `per_value`
+            Mean squared error per value, in scaled units (pixels as they are, from 0 to 1).
+
+        Raises
+        ------
+        DataError
+            As in `transform`.
         """
         x = self._encode_input(X)
 
@@ -201,7 +261,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         return self._apply(x, errors).numpy()
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return log p(x | z) of each row at its code, (n,), in nats and scaled units."""
+        """Return the log-probability of each row given its code: high is well explained.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of float32 (n,)
+            log p(x | z), summed over the values of a row, in nats and scaled units.
+
+        Raises
+        ------
+        DataError
+            As in `transform`.
+        """
         x = self._encode_input(X)
 
         def log_prob(rows: torch.Tensor) -> torch.Tensor:
@@ -211,7 +286,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         return self._apply(x, log_prob).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return minus the mean reconstruction error: higher is better, for any likelihood."""
+        """Return minus the mean reconstruction error: higher is better, for any likelihood.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : ignored
+
+        Returns
+        -------
+        float
+        """
         return -float(np.mean(self.reconstruction_error(X), dtype=np.float64))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -234,8 +319,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         values = self.schema_.encode(data).values
         outside = self.schema_.out_of_support(values, self.spec_.likelihood.support)
         if outside is not None:
+            values_lie = f"{outside[0]} value{'s lie' if outside[0] > 1 else ' lies'}"
             warnings.warn(
-                f"{outside[0]} values lie outside the range of the training data's likelihood "
+                f"{values_lie} outside the range of the training data's likelihood "
                 f"({self.spec_.likelihood!r}), for example {outside[1]}",
                 RangeWarning,
                 stacklevel=3,
@@ -245,7 +331,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     def _apply(
         self, x: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        return in_chunks(self.module_, x, function)
+        with memory_errors():
+            return in_chunks(self.module_, x, function)
 
     def _codes(self, rows: torch.Tensor) -> torch.Tensor:
         return self.module_.encode(rows).z

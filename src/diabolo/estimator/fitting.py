@@ -15,7 +15,7 @@ from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
-from diabolo.device import resolve_device
+from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.errors import DataError
 from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
@@ -45,6 +45,11 @@ class Fitted:
 
 def fit(estimator: Autoencoder, X: Any) -> Fitted:
     """Resolve the estimator's parameters on X and train; the estimator stays as it is."""
+    with memory_errors():
+        return _fit(estimator, X)
+
+
+def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     data = unpack(read_rows(X))
     _refuse_empty(data.array)
     refuse_non_finite(data)
@@ -55,7 +60,7 @@ def fit(estimator: Autoencoder, X: Any) -> Fitted:
         estimator.likelihood, estimator.scaling, data, statistics
     )
     scaling = defaults.choose_scaling(estimator.scaling, likelihood, kind, data, statistics)
-    schema = Schema.fit(data, statistics, kind, scaling, share=kind != "table")
+    schema = Schema.fit(data, statistics, kind, scaling)
     values = schema.encode(data).values
     _refuse_outside(schema, values, likelihood)
     network = defaults.choose_network(
@@ -75,7 +80,8 @@ def fit(estimator: Autoencoder, X: Any) -> Fitted:
     training, epochs = defaults.choose_training(
         estimator.training, estimator.max_epochs, tuple(x.shape), module.weights, device
     )
-    module.initialise(seed, sample[:1024])
+    with arithmetic("fp32"):
+        module.initialise(seed, sample[:1024])
     record = train(
         module.to(device),
         x.to(device),

@@ -34,6 +34,7 @@ def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
         "spec": model.spec_.to_json(),
         "schema": _schema_to_json(model.schema_),
         "history": model.history_,
+        "kept": model.kept_,
         "stopped": model.stopped_,
     }
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
@@ -59,6 +60,7 @@ def load(
         schema = Schema(**fields)
         model.held_out_ = tensors["held_out"]
         model.history_, model.stopped_ = config["history"], config["stopped"]
+        model.kept_ = config["kept"]
         _check(spec, schema, model)
         module = _module(spec, schema, tensors)
     except (
@@ -131,6 +133,8 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "history": isinstance(model.history_, list)
         and all(isinstance(row, dict) and {"epoch", "train"} <= set(row) for row in model.history_)
         and all(isinstance(v, int | float) for row in model.history_ for v in row.values()),
+        "kept": model.kept_ is None
+        or (whole(model.kept_, 0) and model.kept_ < len(model.history_)),
         "stopped": isinstance(model.stopped_, str),
         "held_out": model.held_out_.ndim == 1 and model.held_out_.dtype == np.int64,
     }
@@ -151,9 +155,10 @@ def card(model: Autoencoder) -> str:
     """Return the model card, in Markdown."""
     spec, schema = model.spec_, model.schema_
     # Nothing has been looked at where training was interrupted in its first epoch.
-    last = model.history_[-1] if model.history_ else {"epoch": 0, "train": math.nan}
+    kept = {"train": math.nan} if model.kept_ is None else model.history_[model.kept_]
+    epochs = model.history_[-1]["epoch"] if model.history_ else 0
     shape = " × ".join(map(str, schema.shape))
-    held_out = f", {last['held_out']:.5g} on held-out rows" if "held_out" in last else ""
+    held_out = f", {kept['held_out']:.5g} on held-out rows" if "held_out" in kept else ""
     return f"""---
 library_name: diabolo
 tags: [autoencoder]
@@ -168,9 +173,9 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 | bottleneck | `{spec.bottleneck}` |
 | likelihood | `{spec.likelihood}` |
 | scaling | {spec.scaling} |
-| weights | {sum(p.numel() for p in model.module_.parameters()):,} |
-| epochs | {last["epoch"]} of {spec.max_epochs} ({model.stopped_}) |
-| loss, nats per value | {last["train"]:.5g} on training rows{held_out} |
+| weights | {model.module_.weights:,} |
+| epochs | {epochs} of {spec.max_epochs} ({model.stopped_}) |
+| loss, nats per value | {kept["train"]:.5g} on training rows{held_out} |
 | seed | {spec.seed} |
 
 ```python

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+#: Widths are below this; more could not be multiplied.
+MOST = 1 << 31
+
+
 @dataclasses.dataclass(frozen=True)
 class MLP(Part):
     """Dense layers d → hidden[0] → … → hidden[-1] and back in reverse order.
@@ -37,10 +41,10 @@ class MLP(Part):
             self.hidden == "auto"
             or (
                 isinstance(self.hidden, tuple)
-                and all(type(w) is int and w > 0 for w in self.hidden)
+                and all(type(w) is int and 0 < w < MOST for w in self.hidden)
             ),
-            f"hidden={self.hidden!r}: give the widths as a tuple of whole numbers ≥ 1, "
-            "for example (256, 128), () for none, or 'auto'",
+            f"hidden={self.hidden!r}: give the widths as a tuple of whole numbers from 1 to "
+            f"{MOST - 1:,}, for example (256, 128), () for none, or 'auto'",
         )
         require(
             self.activation in ACTIVATIONS,

@@ -107,14 +107,15 @@ def code_map(codes: Any, labels: Any = None, images: Any = None, hover: Any = No
     return figure.update_layout(showlegend=names is not None)
 
 
-def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw training and held-out loss over epochs, and mark the best epoch.
+def loss_curves(history: Sequence[Mapping[str, Any]], kept: int | None = None) -> Figure:
+    """Draw training and held-out loss over epochs, and mark the epoch that was kept.
 
     Parameters
     ----------
     history : sequence of mappings
-        One for each epoch: ``epoch``, ``train`` and, if there is one, ``held_out``. The best epoch
-        is that of the smallest held-out loss, or training loss where nothing was held out.
+        One for each look: ``epoch``, ``train`` and, if there is one, ``held_out``.
+    kept : int, optional
+        The entry whose weights the model has.
 
     Raises
     ------
@@ -137,18 +138,18 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
         go.Scatter(x=epochs, y=loss, name=name, mode=mode, hovertemplate="%{y:.4g}")
         for name, loss in lines.items()
     ]
-    loss = list(lines.values())[-1]
-    best = int(np.nanargmin(loss))
-    traces.append(
-        go.Scatter(
-            x=epochs[best : best + 1],
-            y=loss[best : best + 1],
-            mode="markers",
-            hoverinfo="skip",
-            name=f"best: {loss[best]:.4g}, epoch {epochs[best]}",
-            marker={"symbol": "circle-open", "size": 13, "line": {"width": 2}},
+    if kept is not None:
+        loss = list(lines.values())[-1]
+        traces.append(
+            go.Scatter(
+                x=epochs[kept : kept + 1],
+                y=loss[kept : kept + 1],
+                mode="markers",
+                hoverinfo="skip",
+                name=f"kept: {loss[kept]:.4g}, epoch {epochs[kept]}",
+                marker={"symbol": "circle-open", "size": 13, "line": {"width": 2}},
+            )
         )
-    )
     values = np.concatenate(list(lines.values()))
     figure = _figure(traces, {"x": "epoch", "y": "loss"}, height=360, hovermode="x unified")
     if np.nanmin(values) > 0 and np.nanmax(values) > 10 * np.nanmin(values):

@@ -22,11 +22,12 @@ def line_of(value: Any, most: int = 24) -> str:
 
 
 def text_of(value: Any, most: int = 24) -> str:
-    """Return `_line` escaped, for plotly reads small HTML in its texts."""
+    """Return `line_of` escaped, for plotly reads small HTML in its texts."""
     return html.escape(line_of(value, most), quote=False)
 
 
 def floats(values: Any, name: str, ndim: int) -> np.ndarray:
+    """Return values as float64 of `ndim` dimensions; `name` is what errors call them."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -78,7 +78,7 @@ def model_page(
         )
     page.section("Training")
     if model.history_:
-        page.figure(loss_curves(model.history_), "Loss, nats per value.")
+        page.figure(loss_curves(model.history_, model.kept_), "Loss, nats per value.")
     epochs = model.history_[-1]["epoch"] if model.history_ else 0
     page.table(
         ["", "value"],

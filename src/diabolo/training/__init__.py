@@ -24,7 +24,7 @@ class Training(Part):
     Parameters
     ----------
     batch_size : int or "auto"
-        Rows a step.
+        Rows a step, on average: an epoch is cut into even pieces.
     optimizer : {"auto", "adam", "muon"}
         Adam (Kingma & Ba 2015, with decoupled weight decay), or Muon (Jordan 2024) on the weight
         matrices beside Adam on the biases; "auto" takes Muon from 100,000 weights on.
@@ -44,8 +44,8 @@ class Training(Part):
         tenth, at most 5,000 rows, and none at all below 500 rows, where the few that could be
         spared say less than they teach.
     patience : int
-        Looks without improvement before stopping. Looks are at the ends of epochs: 50 in a run,
-        or more where they would be further apart than 1,000 steps.
+        Looks without improvement before stopping. Looks are at the ends of epochs: 26 to 50
+        in a run, or more where they would be further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
         fp32, and so does scoring. "auto" takes it for nets of 100,000 weights or more on

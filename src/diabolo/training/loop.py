@@ -18,7 +18,7 @@ from diabolo.training.progress import Progress
 from diabolo.training.schedule import factor
 from diabolo.training.scoring import in_chunks
 
-#: Looks at the held-out rows in a run, where it has as many epochs: a look costs a few steps.
+#: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
 LOOKS = 50
 
 #: Steps after which there is a look at the latest, so that endless runs stop and show something.
@@ -27,9 +27,12 @@ STEPS_A_LOOK = 1000
 
 @dataclasses.dataclass
 class Record:
-    """What happened: one dict per look (losses in nats per value), and how it ended."""
+    """What happened: one dict per look (losses in nats per value), the look whose weights were
+    kept (None if there was none yet), and how it ended.
+    """
 
     history: list[dict[str, float]]
+    kept: int | None
     stopped: str
 
 
@@ -80,7 +83,7 @@ def train(
                 continue
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
             if watched:
-                losses = in_chunks(module, x_held_out).double()
+                losses = in_chunks(module, x_held_out).cpu().double()
                 row["held_out"] = _per_value(losses.mean(), x)
             row["learning_rate"] = optimizer.parts[0].param_groups[0]["lr"]
             row["seconds"] = time.perf_counter() - began
@@ -92,7 +95,7 @@ def train(
                     f"the loss became {criterion} in epoch {epoch + 1}: lower the learning rate "
                     f"(it was {training.learning_rate:g})"
                 )
-            best.look(criterion, history, by_held_out=watched)
+            best.look(criterion, len(history) - 1, by_held_out=watched)
             if training.early_stopping and watched and best.age >= training.patience:
                 stopped = f"no better for {training.patience} looks"
                 break
@@ -109,7 +112,7 @@ def train(
     finally:
         best.restore()
         progress.close()
-    return Record(history, stopped)
+    return Record(history, best.kept, stopped)
 
 
 def _epoch(
@@ -124,10 +127,10 @@ def _epoch(
     progress: Progress,
 ) -> torch.Tensor:
     """One pass over the rows; returns the mean objective, still on the device."""
-    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch))
+    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
     pieces = _pieces(rows, training)
     batches = rows[order.to(x.device)].tensor_split(pieces)
-    total = torch.zeros((), device=x.device)
+    total = torch.zeros((), device=x.device, dtype=torch.float32)
     # Multiply and add: forward, and twice that backward.
     operations = 6 * module.weights * len(rows) / pieces
     with arithmetic(training.precision, x.device.type, operations=operations):
@@ -158,12 +161,13 @@ class _Best:
         self.module = module
         self.weights: list[torch.Tensor] | None = None
         self.criterion = float("inf")
+        self.kept: int | None = None
         self.age = 0
 
-    def look(self, criterion: float, history: list[dict[str, float]], by_held_out: bool) -> None:
+    def look(self, criterion: float, number: int, by_held_out: bool) -> None:
         self.age += 1
         if criterion < self.criterion or not by_held_out:
-            self.criterion, self.age = criterion, 0
+            self.criterion, self.kept, self.age = criterion, number, 0
             self.weights = [p.detach().clone() for p in self.module.parameters()]
 
     @torch.no_grad()

@@ -134,7 +134,7 @@ def _head(name: str, path: str) -> _Head:
             f"{path}: has more than {Image.MAX_IMAGE_PIXELS:,} pixels, which may be an attack "
             "(a decompression bomb). Make it smaller."
         ) from error
-    except ReadError:
+    except (ReadError, MemoryError):
         raise
     except Exception as error:  # PIL answers damage with almost any exception
         raise _damaged(path, error) from error
@@ -211,7 +211,7 @@ def _decode(path: str, mode: str, size: tuple[int, int]) -> np.ndarray:
             if array.shape[:2] != size:
                 array = _resize(array, size)
             return array
-    except ReadError:
+    except (ReadError, MemoryError):
         raise
     except Exception as error:  # PIL answers damage with almost any exception
         raise _damaged(path, error) from error

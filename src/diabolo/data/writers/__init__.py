@@ -1,7 +1,7 @@
 """Files that can be written: one table from suffix to writer, and the one function that uses it.
 
 Every writer takes a stream of pieces, so that results larger than memory can be written, and
-writes into a temporary file that is put in place by rename (`diabolo.data.files`).
+writes into a temporary file that is put in place by rename (`diabolo.data.atomic`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diabolo.data.atomic import atomic_file, atomic_folder
+from diabolo.data.atomic import atomic_file, atomic_folder, check_file, check_folder
 from diabolo.data.files import PathLike, suffix_of
 from diabolo.data.writers.arrays import write_idx, write_npy, write_npz
 from diabolo.data.writers.base import Job, checked
@@ -84,14 +84,9 @@ def write(
         When the suffix is unknown, the pieces do not fit the format or one another, or the
         target cannot be written. Nothing is left behind, and an old file stays as it was.
     """
+    folder = check(path)
     shown = os.fspath(path)
     suffix, gz = suffix_of(path)
-    folder = shown.endswith(("/", os.sep)) or (not suffix and not gz)
-    if not folder and (suffix not in WRITERS or (gz and suffix not in _GZ)):
-        raise WriteError(
-            f"{shown}: the suffix {suffix + '.gz' * gz!r} is not known. "
-            f"Known are {', '.join(known_suffixes())}, and a folder (no suffix) for images."
-        )
     job = Job(
         shown,
         iter(()),
@@ -102,9 +97,37 @@ def write(
     )
     job.pieces = checked(job, pieces)
     if folder:
-        with atomic_folder(path, is_ours=lambda _: False) as temporary:
+        with atomic_folder(path, is_ours=_nothing) as temporary:
             write_images(job, temporary)
     else:
         with atomic_file(path) as temporary:
             WRITERS[suffix](job, temporary)
     return job.rows
+
+
+def check(path: PathLike) -> bool:
+    """Refuse a path that `write` would refuse, before any work; return whether it is a folder.
+
+    Raises
+    ------
+    WriteError
+        When the suffix is unknown, or nothing can be written there.
+    """
+    shown = os.fspath(path)
+    suffix, gz = suffix_of(path)
+    folder = shown.endswith(("/", os.sep)) or (not suffix and not gz)
+    if folder:
+        check_folder(path, is_ours=_nothing)
+        return True
+    if suffix not in WRITERS or (gz and suffix not in _GZ):
+        raise WriteError(
+            f"{shown}: the suffix {suffix + '.gz' * gz!r} is not known. "
+            f"Known are {', '.join(known_suffixes())}, and a folder (no suffix) for images."
+        )
+    check_file(path)
+    return False
+
+
+def _nothing(folder: Path) -> bool:
+    """Return False: images replace no folder that holds something."""
+    return False

@@ -21,7 +21,7 @@ from tests.samples import tiny
 from diabolo import Autoencoder, datasets, recipes
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.heads import PlainHead
-from diabolo.errors import DataError, HealthWarning
+from diabolo.errors import DataError, HealthWarning, SpecError
 from diabolo.networks import MLP
 from diabolo.training import Training
 from diabolo.training.scoring import chunk_rows, widest
@@ -305,3 +305,15 @@ def test_any_shape_and_type_comes_back(shape, dtype, code_size):
     for back in (model.inverse_transform(codes), model.reconstruct(data)):
         assert back.shape == data.shape and back.dtype == data.dtype
     assert model.reconstruction_error(data).shape == (len(data),)
+
+
+def test_a_file_may_have_other_columns(tmp_path):
+    frame = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])])
+    model = tiny().fit(frame)
+    frame[frame.columns[::-1]].assign(name="x").to_csv(tmp_path / "more.csv", index=False)
+    np.testing.assert_allclose(model.transform(tmp_path / "more.csv"), model.transform(frame))
+
+
+def test_a_random_state_that_is_none_is_named():
+    with pytest.raises(SpecError, match=r"random_state=.*RandomState"):
+        tiny(random_state=np.random.default_rng(0)).fit(X)

@@ -70,12 +70,12 @@ def put(*path_and_value):
         (lambda c: c.pop("spec"), "spec"),
         (lambda c: c["spec"].pop("network"), "network"),
         (put("spec", "network", {"part": "cnn"}), "unknown part 'cnn'"),
-        (put("spec", "network", "mlp"), "does not fit together"),
+        (put("spec", "network", "mlp"), "do not fit together"),
         (put("spec", "network", "hidden", [9]), "size mismatch"),
-        (put("spec", "network", "hidden", [10**9, 10**9]), "does not fit together"),
+        (put("spec", "network", "hidden", [10**9, 10**9]), "do not fit together"),
         (put("spec", "network", "hidden", "auto"), "network"),
         (put("spec", "code_size", 3), "size mismatch"),
-        (put("spec", "code_size", 10**30), "does not fit together"),
+        (put("spec", "code_size", 10**30), "do not fit together"),
         (put("spec", "code_size", 2.0), "code_size"),
         (put("spec", "scaling", "robust"), "scaling"),
         (put("spec", "surprise", 1), "surprise"),
@@ -126,7 +126,7 @@ def replace_tensors(folder, change):
 )
 def test_tensors_that_do_not_fit_are_refused(folder, change):
     replace_tensors(folder, change)
-    with pytest.raises(ModelError, match="does not fit together"):
+    with pytest.raises(ModelError, match="do not fit together"):
         load(folder)
 
 

@@ -210,7 +210,10 @@ def test_an_interrupt_is_raised_by_default():
 def test_an_interrupt_keeps_the_best_weights_where_asked():
     x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
     steps = round(160 / 16)
-    with pytest.warns(HealthWarning, match="interrupted after 2 of 9 epochs"):
+    with pytest.warns(
+        HealthWarning,
+        match="interrupted after 2 of 9 epochs; the best weights so far, those of epoch",
+    ):
         module, record = run(x, held_out, 9, Interrupts(2 * steps + 3), on_interrupt="keep")
     assert record.stopped == "interrupted"
     best = min(row["held_out"] for row in record.history)

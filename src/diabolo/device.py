@@ -27,7 +27,7 @@ def resolve_device(device: str) -> str:
         torch.empty(0, device=device).cpu()  # "meta" holds nothing that could be copied
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SpecError(
-            f"device={device!r} cannot be used on this machine ({str(error).splitlines()[0]}): "
+            f"device={device!r} cannot be used on this machine ({_short(error)}): "
             "pass 'cpu' or 'auto'"
         ) from None
     return device
@@ -47,6 +47,12 @@ def resolve_precision(precision: str, device: str, weights: int) -> str:
     if precision != "auto":
         return precision
     return "bf16" if weights >= BF16_WEIGHTS and _multiplies_bf16(device) else "fp32"
+
+
+def _short(error: Exception) -> str:
+    """Return the start of torch's message, which may go on for a page."""
+    text = str(error).partition("\n")[0].partition(". ")[0]
+    return text if len(text) < 100 else text[:99] + "…"
 
 
 def _multiplies_bf16(device: str) -> bool:

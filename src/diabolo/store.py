@@ -142,7 +142,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is damaged: {error}") from None
     if not isinstance(config, dict) or config.get("library") != "diabolo":
         raise ModelError(f"{folder} is no Diabolo model: {CONFIG} is from something else")
-    if not isinstance(config.get("format"), int):
+    if type(config.get("format")) is not int or config["format"] < 1:
         raise ModelError(f"{path} is damaged: it names no format version")
     if config["format"] > FORMAT:
         versions = config.get("versions")

@@ -30,6 +30,15 @@ BAD_DATA = {
     "no suffix": (lambda p: text(p / "data", "1,2\n"), ["(none)", ".csv"]),
     "ragged": (lambda p: text(p / "a.csv", "a,b\n1,2\n3,4,5\n"), ["a.csv, line 3", "3 fields"]),
     "text": (lambda p: text(p / "a.csv", "a,b\n1,x\n2,y\n"), ["a.csv", "'b'", "--drop"]),
+    "a lone word": (
+        lambda p: text(p / "a.csv", "a,b\n1,2\n1,3\n4,?\n"),
+        ["column 'b' holds text (row 2: '?')"],
+    ),
+    "dates": (lambda p: text(p / "a.csv", "a,b\n1,2020-01-01\n2,2020-01-02\n"), ["holds dates"]),
+    "a header that is not UTF-8": (
+        lambda p: raw(p / "a.csv", "Preis €,b\n1,2\n".encode("cp1252")),
+        ["a.csv, line 1: byte 6 is not UTF-8", "iconv"],
+    ),
     "empty file": (lambda p: text(p / "a.csv", ""), ["a.csv", "empty"]),
     "header only": (lambda p: text(p / "a.csv", "a,b\n"), ["a.csv", "0 sample"]),
     "empty array": (lambda p: write_npy(p / "a.npy", np.ones((0, 3))), ["a.npy", "0 sample"]),
@@ -49,6 +58,11 @@ BAD_DATA = {
     "no images": (lambda p: text(p / "folder" / "a.txt", "x").parent, ["no images", ".png"]),
     "unknown split": (lambda p: "digits/nope", ["nope", "train and test"]),
 }
+
+
+def raw(path, content):
+    path.write_bytes(content)
+    return path
 
 
 def text(path, content):
@@ -205,6 +219,7 @@ def test_targets_that_are_refused_before_any_work(refused, fitted, tmp_path, peo
         ("--validation-fraction 1", ["validation_fraction=1"]),
         ("--precision fp8", ["--precision", "bf16"]),
         ("--device warp", ["device='warp'", "cpu"]),
+        ("--device mps", ["device='mps'", "cpu"]),
         ("--seed x", ["--seed", "whole number"]),
         ("--seed -1", ["random_state=-1"]),
         ("--drop ages", ["no column 'ages'", "height"]),
@@ -290,3 +305,22 @@ def test_a_full_disk_below_the_output(process, fitted):
     done = process("info", fitted, "--json", wrap='"$@" > /dev/full')
     assert done.status == 2
     assert done.err == "diabolo: standard output: the disk is full\n"
+
+
+def test_codes_too_large_to_be_decoded(refused, fitted, tmp_path):
+    data = write_npy(tmp_path / "codes.npy", np.array([[0.0, 0.0], [1e300, 0.0]]))
+    message = refused("decode", fitted, data, "--out", tmp_path / "out.csv")
+    assert "codes.npy: the code in row 1 is too large" in message
+
+
+def test_a_target_below_a_file(refused, fitted, tmp_path, people):
+    people.to_csv(tmp_path / "people.csv", index=False)
+    out = tmp_path / "people.csv" / "z.npy"
+    assert "people.csv is a file" in refused(
+        "encode", fitted, tmp_path / "people.csv", "--out", out
+    )
+
+
+def test_a_closed_output(process, fitted):
+    done = process("info", fitted, wrap='"$@" >&-')
+    assert (done.status, done.err) == (0, "")

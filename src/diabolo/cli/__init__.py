@@ -5,8 +5,10 @@ Nothing heavy is imported until a command runs, so ``diabolo --help`` answers at
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -54,6 +56,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; every refusal is one message and exit status 2."""
+    # A shell that closed them (>&-) leaves None.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that knows no "→" must not end the program.
         if hasattr(stream, "reconfigure"):

@@ -50,7 +50,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             refuse("interrupted; nothing was written")
         except MemoryError:
-            refuse("there is not enough memory for this: use fewer rows or a smaller --batch-size")
+            refuse(
+                "there is not enough memory for this: use a smaller net, fewer rows or a smaller "
+                "--batch-size"
+            )
         except BrokenPipeError:
             _give_up_output()  # its reader (head, less) has gone
         except OSError as error:

@@ -132,9 +132,9 @@ def _target(path: PathLike) -> Path:
     # A link keeps pointing where it points: what it leads to is replaced, not the link.
     target = Path(os.path.realpath(shown))
     if not os.path.isdir(target.parent):  # noqa: PTH112, Path.is_dir raises below a closed folder
-        raise WriteError(
-            f"{os.fspath(path)}: the folder {target.parent} does not exist. Create it first."
-        )
+        file = os.path.isfile(target.parent)  # noqa: PTH113
+        why = "is a file" if file else "does not exist. Create it first"
+        raise WriteError(f"{os.fspath(path)}: the folder {target.parent} {why}.")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise WriteError(
             f"{os.fspath(path)}: nothing can be written into {target.parent}. Choose another place."

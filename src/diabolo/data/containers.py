@@ -192,8 +192,8 @@ def _column(series: Any, name: str) -> np.ndarray:
         array = series.to_numpy()
         if array.dtype != object or str(dtype) != "Object":
             raise SchemaError(
-                f"column {name!r} holds {dtype}, and only numbers can be used: leave the column "
-                "out, or turn it into numbers first"
+                f"column {name!r} holds {_words(dtype)}{_example(array)}, and only numbers can be "
+                "used: leave the column out, or turn it into numbers first"
             )
         return _numeric(array, f"column {name!r}")
     if series.null_count():
@@ -201,6 +201,26 @@ def _column(series: Any, name: str) -> np.ndarray:
 
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
     return _numeric(np.asarray(series.to_numpy()), f"column {name!r}")
+
+
+def _words(dtype: Any) -> str:
+    """Return what a column holds, in plain words."""
+    plain = {"String": "text", "Categorical": "text", "Enum": "text", "Object": "objects"}
+    known = {"Datetime": "dates", "Date": "dates", "Time": "clock times", "Duration": "durations"}
+    name = str(dtype).partition("(")[0]
+    return (plain | known).get(name, f"{name} values")
+
+
+def _example(array: np.ndarray) -> str:
+    """Return where the first text that is no number stands, for a lone "?" is hard to find."""
+    import pandas as pd
+
+    texts = pd.Series(array.ravel(), dtype=object)
+    bad = texts.notna() & pd.to_numeric(texts.astype(str), errors="coerce").isna()
+    if not bad.any():
+        return ""
+    row = int(bad.argmax())
+    return f" (row {row}: {str(texts[row])[:30]!r})"
 
 
 def _numeric(array: np.ndarray, where: str) -> np.ndarray:

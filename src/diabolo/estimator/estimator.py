@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from diabolo.data.containers import as_frame, unpack
 from diabolo.data.schema import refuse_non_finite
 from diabolo.device import memory_errors
-from diabolo.errors import RangeWarning, SchemaError
+from diabolo.errors import DataError, RangeWarning, SchemaError
 from diabolo.estimator.fitting import fit, read_rows
 from diabolo.estimator.health import warn_of_illness
 from diabolo.estimator.params import PartParams
@@ -196,6 +196,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         ------
         SchemaError
             If Z has another width than `code_size`.
+        DataError
+            If Z holds NaN, infinities, or numbers too large to be decoded.
         """
         check_is_fitted(self)
         Z = read_rows(Z)
@@ -206,8 +208,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
                 f"codes have shape {data.array.shape[1:]}, and the model's are "
                 f"({self.spec_.code_size},)"
             )
-        z = torch.from_numpy(data.array.astype(np.float32))
+        with np.errstate(over="ignore"):
+            z = torch.from_numpy(data.array.astype(np.float32))
         values = self._apply(z, self._decoded).numpy()
+        lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)  # (n, *shape) -> (n,)
+        if lost.any():
+            raise DataError(
+                f"the code in row {int(lost.argmax())} is too large to be decoded with 32-bit "
+                "numbers: codes of data lie near those of the training data"
+            )
         if as_frame(Z) is not None:
             return self.schema_.decode_frame(values, Z)
         return self.schema_.decode(values)
@@ -315,6 +324,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     def _encode_input(self, X: Any, extra_columns: bool = False) -> torch.Tensor:
         """Return X checked and scaled, (n, *shape) on the CPU."""
         check_is_fitted(self)
+        # A file may have other columns, as for the command line; a frame is scikit-learn's matter.
+        extra_columns = extra_columns or isinstance(X, str | os.PathLike)
         data = self.schema_.unpack(read_rows(X), extra_columns=extra_columns)
         values = self.schema_.encode(data).values
         outside = self.schema_.out_of_support(values, self.spec_.likelihood.support)

@@ -16,7 +16,7 @@ from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
 from diabolo.device import arithmetic, memory_errors, resolve_device
-from diabolo.errors import DataError
+from diabolo.errors import DataError, SpecError
 from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
 from diabolo.likelihoods.base import Likelihood
@@ -131,7 +131,12 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
         require(random_state >= 0, f"random_state={random_state!r} must be ≥ 0")
         return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError:
+        raise SpecError(
+            f"random_state={random_state!r}: pass a whole number, numpy's RandomState, or None"
+        ) from None
 
 
 def _refuse_empty(array: np.ndarray) -> None:

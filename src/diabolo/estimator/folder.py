@@ -71,9 +71,10 @@ def load(
         RuntimeError,
         ArithmeticError,
     ) as error:
+        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"the model folder does not fit together ({type(error).__name__}: {error}): it is "
-            "damaged, or of another version"
+            f"the model folder is damaged, or of another version: its parts do not fit together "
+            f"({type(error).__name__}: {reason})"
         ) from None
     # A model trained on a GPU also opens where there is none.
     try:

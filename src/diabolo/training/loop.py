@@ -104,8 +104,8 @@ def train(
             raise
         stopped = "interrupted"
         warnings.warn(
-            f"training was interrupted after {done} of {epochs} epochs; the best weights so far "
-            "are kept",
+            f"training was interrupted after {done} of {epochs} epochs; "
+            f"{_whose(history, best.kept)}, are kept",
             HealthWarning,
             stacklevel=2,
         )
@@ -148,6 +148,12 @@ def _epoch(
 def _pieces(rows: torch.Tensor, training: Training) -> int:
     """Return the steps an epoch: in even pieces, for a small last one would weigh its rows more."""
     return max(1, round(len(rows) / training.batch_size))
+
+
+def _whose(history: list[dict[str, float]], kept: int | None) -> str:
+    if kept is None:
+        return "the weights as they are"
+    return f"the best weights so far, those of epoch {history[kept]['epoch']}"
 
 
 def _per_value(loss: torch.Tensor, x: torch.Tensor) -> float:

@@ -90,6 +90,10 @@ class _Delimited:
                 f"{self.path}: the content does not look like delimited text; {look(head)}. "
                 "Give the file the suffix that fits its content."
             )
+        try:
+            head.lstrip().partition(b"\n")[0].decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise self._not_utf8() from None
         return head, len(head) < size
 
     # ---- pyarrow

@@ -89,8 +89,11 @@ def sniff(path: str, head: bytes, complete: bool, header: bool | None, fixed: st
             )
     else:
         notes.insert(0, f"header: none, columns are named c0, c1, … ({how})")
-        if len(first) > 2 and first == [str(i) for i in range(len(first))] and header is None:
-            notes.append("the first line reads 0, 1, 2, …: if these are names, say that it is one")
+        if header is None and len(first) > 2 and _counts_up(first):
+            notes.append(
+                f"the first line reads {', '.join(first[:3])} …: if these are names, say so "
+                "(--header, header=True)"
+            )
         names = [f"c{i}" for i in range(len(first))]
     return Layout(delimiter, decimal, found, names, blank, tuple(notes), rows)
 
@@ -123,6 +126,13 @@ def _merit(rows: list[list[str]]) -> tuple[bool, float, int]:
     cells = [cell for row in rows[1:] or rows for cell in row]
     numbers = sum(_number(cell) or bool(_DECIMAL_COMMA.fullmatch(cell)) for cell in cells)
     return even, numbers / max(1, len(cells)), width
+
+
+def _counts_up(cells: list[str]) -> bool:
+    """Whether the cells are whole numbers that follow one another, as years and positions do."""
+    if not all(cell.isdecimal() for cell in cells):
+        return False
+    return [int(cell) for cell in cells] == [int(cells[0]) + i for i in range(len(cells))]
 
 
 def _has_header(rows: list[list[str]], text: str, delimiter: str) -> bool:

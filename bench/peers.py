@@ -96,6 +96,7 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto") -> Fitted:
     """Diabolo with its default precision for this machine: bf16 where the processor has it."""
     from diabolo import Autoencoder
     from diabolo.likelihoods import MSE
+    from diabolo.networks import MLP
     from diabolo.training import Training
 
     training = Training(
@@ -110,8 +111,7 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto") -> Fitted:
     )
     model = Autoencoder(
         job.code_size,
-        hidden=job.widths,
-        activation="relu",
+        network=MLP(job.widths, "relu", skip=False),
         likelihood=MSE(),
         scaling="none",
         max_epochs=job.epochs,

@@ -79,7 +79,7 @@ def test_grids_over_the_code_size_and_over_fields_of_parts():
     grid = {"code_size": [1, 2], "network__dropout": [0.0, 0.9]}
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(low_rank)
     assert search.best_params_ == {"code_size": 2, "network__dropout": 0.0}
-    assert search.best_estimator_.spec_.network == MLP((8,))
+    assert search.best_estimator_.spec_.network == MLP((8,), skip=True)
     assert (search.cv_results_["mean_test_score"] < 0).all()
 
 
@@ -242,9 +242,11 @@ def test_options_that_do_not_exist_or_do_not_fit(options, message):
 
 
 def test_shortcuts_and_defaults_of_the_network():
-    assert tiny(hidden=[8, 4], activation="tanh").fit(X).spec_.network == MLP((8, 4), "tanh")
-    assert tiny(hidden=8).fit(X).spec_.network == MLP((8,))
-    assert tiny(hidden=()).fit(X).spec_.network == MLP(())
+    assert tiny(hidden=[8, 4], activation="tanh").fit(X).spec_.network == MLP(
+        (8, 4), "tanh", skip=True
+    )
+    assert tiny(hidden=8).fit(X).spec_.network == MLP((8,), skip=True)
+    assert tiny(hidden=()).fit(X).spec_.network == MLP((), skip=False)
     assert tiny(network=MLP(dropout=0.1), hidden="auto").fit(X).spec_.network.hidden == (64, 32)
     assert tiny(bottleneck="plain").fit(X).spec_.bottleneck == Plain()
 

@@ -281,3 +281,22 @@ def test_a_silent_rectified_unit_gets_a_gradient_and_the_others_their_own():
     active = (z > 0).float()
     active[:, 1] = 1.0  # the silent unit's gradient is that of a linear one
     torch.testing.assert_close(head.layer.weight.grad, active.T @ h)
+
+
+def test_a_skip_is_a_linear_way_past_the_layers():
+    built = module(network=MLP((8,), "relu", skip=True))
+    x = torch.rand(5, 6, generator=torch_generator(1))
+    first, head = built.encoder.layers[0], built.bottleneck.layer
+    h = torch.relu(x @ first.weight.T + first.bias)
+    z = h @ head.weight[:, :8].T + x @ head.weight[:, 8:].T + head.bias
+    torch.testing.assert_close(built.encode(x).z, z)
+    second, last = built.decoder.stack.layers[0], built.decoder.output
+    h = torch.relu(z @ second.weight.T + second.bias)
+    back = h @ last.weight[:, :8].T + z @ last.weight[:, 8:].T + last.bias
+    torch.testing.assert_close(built.decode(z), back)
+
+
+@pytest.mark.parametrize(("shape", "skip"), [((6,), True), ((4, 4), False), ((4, 4, 3), False)])
+def test_tables_have_a_skip_by_default(shape, skip):
+    assert MLP().resolved(shape).skip is skip
+    assert MLP(skip=not skip).resolved(shape).skip is not skip

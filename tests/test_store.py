@@ -117,7 +117,8 @@ def test_a_folder_holds_three_files_and_no_pickle(saved):
 def test_the_card_tells_the_facts(saved, tmp_path):
     card = (saved / "README.md").read_text("utf-8")
     model = load(saved)
-    weights = (4 * 8 + 8) + (8 * 2 + 2) + (2 * 8 + 8) + (8 * 4 + 4)
+    # The code sees the hidden layer and the input, the output layer the hidden one and the code.
+    weights = (4 * 8 + 8) + (12 * 2 + 2) + (2 * 8 + 8) + (10 * 4 + 4)
     facts = (
         "library_name: diabolo",
         "4 values to a code of 2",

@@ -186,3 +186,22 @@ def test_few_rows_are_not_learned_by_heart():
     }
     assert errors["auto"] < 1.02 * by_pca
     assert errors["auto"] < 0.9 * errors[0.0]
+
+
+def test_tables_that_are_linear_are_learned_nearly_as_well_as_by_pca():
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(1500, 4)) @ rng.normal(size=(4, 20)) + 0.3 * rng.normal(size=(1500, 20))
+    X = (X - X.mean(0)) / X.std(0)
+    known, new = X[:1000], X[1000:]
+    pca = PCA(4).fit(known)
+    by_pca = np.mean((pca.inverse_transform(pca.transform(new)) - new) ** 2)
+    errors = {
+        skip: -Autoencoder(4, network=MLP(skip=skip), scaling="none", random_state=0)
+        .fit(known)
+        .score(new)
+        for skip in (True, False)
+    }
+    assert errors[True] < 1.2 * by_pca
+    assert errors[True] < errors[False]

@@ -115,7 +115,8 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.max_epochs": whole(spec.max_epochs, 1),
         "spec.seed": whole(spec.seed, 0),
         "device": isinstance(spec.device, str) and isinstance(model.device, str),
-        "spec.network": isinstance(spec.network.hidden, tuple),
+        "spec.network": isinstance(spec.network.hidden, tuple)
+        and isinstance(spec.network.skip, bool),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)

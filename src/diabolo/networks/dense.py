@@ -13,39 +13,36 @@ from diabolo.random import Noise
 
 
 class DenseStack(nn.Module):
-    """Dense layers with one activation and dropout behind each: (n, …) → (n, widths[-1])."""
+    """Dense layers with one activation and dropout behind each: (n, …) → (n, out_features).
 
-    def __init__(self, widths: tuple[int, ...], activation: str, dropout: float):
+    With `skip`, the input is appended to the last layer's output.
+    """
+
+    def __init__(self, widths: tuple[int, ...], activation: str, dropout: float, skip: bool):
         super().__init__()
         self.layers = nn.ModuleList(Dense(a, b, activation) for a, b in itertools.pairwise(widths))
         self.dropout = dropout
-        self.out_features = widths[-1]
+        self.skip = skip
+        self.out_features = widths[-1] + skip * widths[0]
 
     def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
-        h = x.flatten(1)  # (n, *shape) -> (n, d)
+        h = x = x.flatten(1)  # (n, *shape) -> (n, d)
         for layer in self.layers:
             h = layer(h)
             if noise is not None and self.dropout:
                 h = noise.dropout(h, self.dropout)
-        return h
+        return torch.cat([h, x.to(h.dtype)], dim=1) if self.skip else h
 
 
 class DenseDecoder(nn.Module):
     """A `DenseStack` and a linear output layer that gives the likelihood's parameters."""
 
-    def __init__(
-        self,
-        widths: tuple[int, ...],
-        activation: str,
-        dropout: float,
-        shape: tuple[int, ...],
-        outputs: int,
-    ):
+    def __init__(self, stack: DenseStack, shape: tuple[int, ...], outputs: int):
         super().__init__()
-        self.stack = DenseStack(widths, activation, dropout)
+        self.stack = stack
         # Nearly silent, so that training starts from the mean of the data and not from noise
         # around it: a fifth less error after two epochs on MNIST.
-        self.output = Dense(widths[-1], outputs * math.prod(shape), start=0.1)
+        self.output = Dense(stack.out_features, outputs * math.prod(shape), start=0.1)
         self.out_shape = shape if outputs == 1 else (outputs, *shape)
 
     def forward(self, z: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:

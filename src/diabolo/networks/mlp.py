@@ -12,6 +12,8 @@ from diabolo.spec import Part, require
 if TYPE_CHECKING:
     from torch import nn
 
+    from diabolo.networks.dense import DenseStack
+
 
 #: Widths are below this; more could not be multiplied.
 MOST = 1 << 31
@@ -30,11 +32,17 @@ class MLP(Part):
         What follows each hidden layer, a name of `ACTIVATIONS`.
     dropout : float
         Share of hidden units set to zero at each training step (Srivastava et al. 2014).
+    skip : bool or "auto"
+        A linear way past the hidden layers: the code sees the input too, and the output layer the
+        code. What columns have in common linearly is then learned as quickly as by a principal
+        component analysis. "auto" is True for tables, where there are
+        hidden layers.
     """
 
     hidden: Any = "auto"
     activation: str = "gelu"
     dropout: float = 0.0
+    skip: bool | str = "auto"
 
     def validate(self) -> None:
         require(
@@ -51,28 +59,39 @@ class MLP(Part):
             f"activation={self.activation!r} is not known: choose one of {', '.join(ACTIVATIONS)}",
         )
         require(0 <= self.dropout < 1, f"dropout={self.dropout!r} must lie in [0, 1)")
+        require(
+            isinstance(self.skip, bool) or self.skip == "auto",
+            f"skip={self.skip!r} must be True, False or 'auto'",
+        )
 
     def resolved(self, shape: tuple[int, ...]) -> MLP:
-        """Return this network with its widths chosen for rows of this shape.
+        """Return this network with nothing left on "auto", for rows of this shape.
 
         The first hidden layer is four times as wide as the row, within 64 and 1,024; widths halve
         from layer to layer, over three layers where the first has 512 or more and two otherwise.
         """
+        skip = self.skip
+        if skip == "auto":
+            skip = len(shape) == 1 and self.hidden != ()
         if isinstance(self.hidden, tuple):
-            return self
+            return dataclasses.replace(self, skip=skip)
         first = 1 << max(6, min(10, round(math.log2(4 * math.prod(shape)))))
         widths = tuple(first >> i for i in range(3 if first >= 512 else 2))
-        return dataclasses.replace(self, hidden=widths)
+        return dataclasses.replace(self, hidden=widths, skip=skip)
 
     def encoder(self, shape: tuple[int, ...]) -> nn.Module:
         """Return the module x (n, *shape) → h (n, out_features)."""
-        from diabolo.networks.dense import DenseStack
-
-        return DenseStack((math.prod(shape), *self.hidden), self.activation, self.dropout)
+        return self._stack(math.prod(shape), self.hidden)
 
     def decoder(self, code_size: int, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """Return the module z (n, code_size) → (n, *shape), or (n, outputs, *shape) if > 1."""
         from diabolo.networks.dense import DenseDecoder
 
-        widths = (code_size, *reversed(self.hidden))
-        return DenseDecoder(widths, self.activation, self.dropout, shape, outputs)
+        return DenseDecoder(self._stack(code_size, self.hidden[::-1]), shape, outputs)
+
+    def _stack(self, inputs: int, hidden: tuple[int, ...]) -> DenseStack:
+        from diabolo.networks.dense import DenseStack
+
+        # Without a hidden layer everything is linear already.
+        skip = self.skip is True and len(hidden) > 0
+        return DenseStack((inputs, *hidden), self.activation, self.dropout, skip)

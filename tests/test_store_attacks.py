@@ -156,12 +156,18 @@ def test_what_is_no_folder_is_refused(folder, tmp_path):
             load(path)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_a_flipped_byte_or_a_cut_is_never_believed(saved, tmp_path, data):
+def copied(saved, tmp_path):
+    """A fresh copy for each example of a property test."""
     folder = tmp_path / "model"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(saved, folder)
+    return folder
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_flipped_byte_or_a_cut_is_never_believed(saved, tmp_path, data):
+    folder = copied(saved, tmp_path)
     path = folder / "model.safetensors"
     raw = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(raw) - 1))
@@ -180,9 +186,7 @@ values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionari
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_configuration_raises_anything_but_our_errors(saved, tmp_path, data):
-    folder = tmp_path / "model"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(saved, folder)
+    folder = copied(saved, tmp_path)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     here = config
     while True:

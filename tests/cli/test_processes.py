@@ -142,6 +142,17 @@ def test_a_terminal_shows_a_live_bar(spawn, data, tmp_path):
     assert "trained on 2,000 rows" in plain
 
 
+def test_a_terminal_shows_how_many_rows_are_encoded(spawn, data, tmp_path):
+    model = tmp_path / "model"
+    on_a_terminal(spawn, "train", data, "--out", model, "--max-epochs", 1)
+    np.save(data, np.zeros((20_000, 6), np.float32))
+    said = on_a_terminal(spawn, "encode", model, data, "--out", tmp_path / "codes.npy")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    for shown in ("8,192 rows", "20,000 rows", r"[\d,]+ rows/s"):
+        assert re.search(shown, plain), shown
+    assert len(np.load(tmp_path / "codes.npy")) == 20_000
+
+
 def test_a_pipe_gets_plain_lines(process, data, tmp_path):
     done = process("train", data, "--out", tmp_path / "model", "--max-epochs", 3)
     assert "\x1b" not in done.err and "\r" not in done.err

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -159,20 +160,20 @@ def _bar(source: Source) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda rows: None
         return
-    from rich import progress
-    from rich.console import Console
+    from diabolo.training.progress import live_bar
 
-    bar = progress.Progress(
-        progress.BarColumn(),
-        progress.TextColumn("{task.completed:,.0f} rows"),
-        progress.TextColumn("{task.speed:,.0f} rows/s"),
-        progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=source.rows)
-        yield lambda rows: bar.advance(task, rows)
+    began, done = time.perf_counter(), 0
+
+    def advance(rows: int) -> None:
+        nonlocal done
+        done += rows
+        rate = f"{done / (time.perf_counter() - began):,.0f} rows/s"
+        bar.update(task, completed=done, rows=f"{done:,} rows", rate=rate)
+        bar.refresh()
+
+    with live_bar("{task.fields[rows]}") as bar:
+        task = bar.add_task("", total=source.rows, rows="", rate="")
+        yield advance
 
 
 @contextlib.contextmanager

@@ -68,22 +68,10 @@ class Bar(Progress):
     """A live bar for terminals, with loss, rows a second and the time left."""
 
     def start(self, epochs: int, rows: int, values: int) -> None:
-        from rich import progress
-        from rich.console import Console
-
         self.epochs, self.rows, self.values = epochs, rows, values
         self.seen, self.began, self.drawn = 0, time.perf_counter(), 0.0
         self.text = ""
-        self.bar = progress.Progress(
-            progress.TextColumn("epoch {task.fields[epoch]}"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.fields[loss]}"),
-            progress.TextColumn("{task.fields[rate]}"),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            auto_refresh=False,
-        )
+        self.bar = live_bar("epoch {task.fields[epoch]}", "{task.fields[loss]}")
         self.task = self.bar.add_task(
             "", total=epochs * rows, epoch=f"0/{epochs}", loss="", rate=""
         )
@@ -110,6 +98,25 @@ class Bar(Progress):
 
     def close(self) -> None:
         self.bar.stop()
+
+
+def live_bar(before: str, *after: str) -> Any:
+    """Return rich's bar on standard error: a text, the bar, texts, the rate, the time left.
+
+    The texts are templates over a task's fields; ``rate`` is one of them.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn(before),
+        progress.BarColumn(),
+        *map(progress.TextColumn, (*after, "{task.fields[rate]}")),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+    )
 
 
 def describe(row: dict[str, float]) -> str:

@@ -18,6 +18,7 @@ from bench.machine import Watch
 #: Name → what it measures. Nothing is imported for the list.
 BENCHES = {
     "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
+    "small_tables": "error on rows kept apart, beside PCA",
     "train_speed": "training a deep autoencoder: time, loss and use of the machine, beside others",
 }
 

@@ -2,7 +2,7 @@
 
 ::
 
-    x ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, the parameters of p(x | z)
+    x ── augmentation ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, of p(x | z)
     objective = −log p(x | z)  +  cost of the bottleneck          (per sample, named terms)
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from diabolo.augmentations import Shift
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.code import Code
 from diabolo.layers import initialise
@@ -51,6 +52,7 @@ class AutoencoderModule(nn.Module):
         network: MLP,
         bottleneck: Plain,
         likelihood: Likelihood,
+        augmentation: Shift | None = None,
     ):
         super().__init__()
         self.encoder = network.encoder(shape)
@@ -58,6 +60,7 @@ class AutoencoderModule(nn.Module):
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
         self.shape = shape
         self.likelihood = likelihood
+        self.augmentation = augmentation
 
     @classmethod
     def empty(cls, *args) -> AutoencoderModule:
@@ -90,7 +93,12 @@ class AutoencoderModule(nn.Module):
         return self.decoder(z, noise)
 
     def objective(self, x: torch.Tensor, noise: Noise | None = None) -> Loss:
-        """Return the named terms that training minimises, for x (n, *shape)."""
+        """Return the named terms that training minimises, for x (n, *shape).
+
+        With noise, x is augmented first: the target changes with the input.
+        """
+        if noise is not None and self.augmentation is not None:
+            x = self.augmentation.apply(x, noise)
         code = self.encode(x, noise)
         log_prob = self.likelihood.log_prob(self.decode(code.z, noise), x)
         return Loss({"reconstruction": -log_prob.flatten(1).sum(dim=1), **code.costs})

@@ -113,7 +113,8 @@ def arithmetic(
     precision : {"fp32", "bf16"}
         "fp32": products take the fastest path that keeps fp32 numbers; on CPUs that is oneDNN,
         which torch reaches only when its precision flag says "medium" (relative error 6e-7).
-        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said.
+        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said, nor for
+        small steps, where oneDNN takes three times as long to begin.
         "bf16": autocast.
     operations : float, optional
         Floating-point operations of each step in the block; small steps run on one thread.
@@ -122,8 +123,10 @@ def arithmetic(
 
     kind = torch.device(device).type
     threads = torch.get_num_threads()
-    _MATMUL_PRECISION.enter("medium" if kind == "cpu" and not _rounds_products() else "highest")
-    if operations is not None and operations < PARALLEL_OPERATIONS:
+    small = operations is not None and operations < PARALLEL_OPERATIONS
+    onednn = kind == "cpu" and not small and not _rounds_products()
+    _MATMUL_PRECISION.enter("medium" if onednn else "highest")
+    if small:
         torch.set_num_threads(1)
     try:
         # Without autocast's cache, which would keep using the weights of the block's first step.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from diabolo.activations import ACTIVATIONS
+from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks.plain import CODE_ACTIVATIONS
 from diabolo.cli import common, options
 from diabolo.data.schema import KINDS, SCALINGS
@@ -27,6 +28,7 @@ def train(
     hidden: Annotated[Any, model.widths("Hidden layers: auto, 256,128 or '' for none.")] = "auto",
     activation: Annotated[str, model.choice("Of the hidden layers", ACTIVATIONS)] = "auto",
     code_activation: Annotated[str, model.choice("Of codes", CODE_ACTIVATIONS, False)] = "linear",
+    augmentation: Annotated[str, model.choice("Of rows", (*AUGMENTATIONS, "none"))] = "auto",
     likelihood: Annotated[str, model.choice("The loss", (*LIKELIHOODS, "relu"))] = "auto",
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
@@ -89,6 +91,7 @@ def train(
         kind=kind,
         scaling=scaling,
         bottleneck=Plain(code_activation),
+        augmentation=None if augmentation == "none" else augmentation,
         likelihood=MSE(output="relu") if likelihood == "relu" else likelihood,
         max_epochs=max_epochs,
         training=training,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diabolo.augmentations import AUGMENTATIONS, Shift
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
@@ -99,6 +100,20 @@ def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int,
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
     activation = "gelu" if activation == "auto" else activation
     return MLP(hidden=hidden, activation=activation).resolved(shape)
+
+
+def choose_augmentation(augmentation: Any, kind: str, shape: tuple[int, ...]) -> Shift | None:
+    """Return the augmentation: "auto" moves images of 16 pixels or more by one pixel.
+
+    In smaller ones a pixel is too large a step.
+    """
+    if isinstance(augmentation, str) and augmentation == "auto":
+        return Shift() if kind == "image" and min(shape[:2]) >= 16 else None
+    if augmentation is None:
+        return None
+    part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
+    part.check(kind, shape)
+    return part
 
 
 def choose_held_out(training: Training | None, rows: int, seed: int) -> np.ndarray:

@@ -49,6 +49,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         `activation` must stay on "auto".
     bottleneck : Bottleneck or str, optional
         What makes the code; ``Plain()``, a linear code, by default.
+    augmentation : {"auto", "shift"}, Augmentation or None, default "auto"
+        What changes rows at each step of training, so that they are not learned by heart. "auto"
+        moves images of 16 pixels or more by up to one pixel, and leaves all else.
     likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
@@ -108,6 +111,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         scaling: str = "auto",
         network: Any = None,
         bottleneck: Any = None,
+        augmentation: Any = "auto",
         likelihood: Any = "auto",
         max_epochs: int | str = "auto",
         training: Training | None = None,
@@ -122,6 +126,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         self.scaling = scaling
         self.network = network
         self.bottleneck = bottleneck
+        self.augmentation = augmentation
         self.likelihood = likelihood
         self.max_epochs = max_epochs
         self.training = training

@@ -173,6 +173,7 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 |---|---|
 | network | `{spec.network}` |
 | bottleneck | `{spec.bottleneck}` |
+| augmentation | `{spec.augmentation}` |
 | likelihood | `{spec.likelihood}` |
 | scaling | {spec.scaling} |
 | weights | {model.module_.weights:,} |

@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from collections.abc import Iterator
 
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.device import arithmetic
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
-from diabolo.training.optimizers import Optimizer, build_optimizer
 from diabolo.training.progress import Progress
-from diabolo.training.schedule import factor
 from diabolo.training.scoring import in_chunks
+from diabolo.training.step import Step
 
 #: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
 LOOKS = 50
+
+#: Values that are gathered at once for the steps ahead: a step of a small net would be over before
+#: its own few rows were found.
+GATHERED = 1 << 20
 
 #: Steps after which there is a look at the latest, so that endless runs stop and show something.
 STEPS_A_LOOK = 1000
@@ -62,22 +65,20 @@ def train(
     TrainingError
         If the loss of an epoch is not finite; the weights are then the best ones so far.
     """
-    optimizer = build_optimizer(
-        training.optimizer, module, training.learning_rate, training.weight_decay
-    )
     rows = torch.nonzero(~held_out).squeeze(1).to(x.device)
     x_held_out = x[held_out.to(x.device)]
     watched = len(x_held_out) > 0
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
-    interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // _pieces(rows, training)))
+    step = Step(module, training, len(rows), epochs)
+    interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
     progress.start(epochs, len(rows), x[0].numel())
     try:
         for epoch in range(epochs):
-            train_loss = _epoch(module, optimizer, x, rows, training, epoch, epochs, seed, progress)
+            train_loss = _epoch(step, x, rows, epoch, epochs, seed, progress)
             done = epoch + 1
             if (epoch + 1) % interval and epoch + 1 < epochs:
                 continue
@@ -85,7 +86,7 @@ def train(
             if watched:
                 losses = in_chunks(module, x_held_out).cpu().double()
                 row["held_out"] = _per_value(losses.mean(), x)
-            row["learning_rate"] = optimizer.parts[0].param_groups[0]["lr"]
+            row["learning_rate"] = step.learning_rate
             row["seconds"] = time.perf_counter() - began
             history.append(row)
             progress.epoch(row)
@@ -116,38 +117,35 @@ def train(
 
 
 def _epoch(
-    module: AutoencoderModule,
-    optimizer: Optimizer,
+    step: Step,
     x: torch.Tensor,
     rows: torch.Tensor,
-    training: Training,
     epoch: int,
     epochs: int,
     seed: int,
     progress: Progress,
 ) -> torch.Tensor:
     """One pass over the rows; returns the mean objective, still on the device."""
-    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
-    pieces = _pieces(rows, training)
-    batches = rows[order.to(x.device)].tensor_split(pieces)
-    total = torch.zeros((), device=x.device, dtype=torch.float32)
-    # Multiply and add: forward, and twice that backward.
-    operations = 6 * module.weights * len(rows) / pieces
-    with arithmetic(training.precision, x.device.type, operations=operations):
-        for i, batch in enumerate(batches):
-            losses = module(x[batch], Noise(seed, "noise", epoch, i, device=x.device.type))
-            losses.mean().backward()
-            optimizer.step(
-                factor(training.schedule, epoch * len(batches) + i, epochs * len(batches))
-            )
-            total += losses.detach().sum()
+    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch))
+    # In even pieces, for a small last one would weigh its rows more.
+    batches = rows[order.to(x.device)].tensor_split(step.an_epoch)
+    total = torch.zeros((), device=x.device)
+    with step.arithmetic():
+        for i, batch in enumerate(_gathered(x, batches)):
+            noise = Noise(seed, "noise", epoch, i, device=x.device.type)
+            position = (epoch + (i + 0.5) / len(batches)) / epochs
+            losses = step(batch, noise, position)
+            total += losses.sum()
             progress.advance(len(batch), losses)
     return total / len(rows)
 
 
-def _pieces(rows: torch.Tensor, training: Training) -> int:
-    """Return the steps an epoch: in even pieces, for a small last one would weigh its rows more."""
-    return max(1, round(len(rows) / training.batch_size))
+def _gathered(x: torch.Tensor, batches: tuple[torch.Tensor, ...]) -> Iterator[torch.Tensor]:
+    """Yield the rows of each batch of indices, gathered for several batches at a time."""
+    together = max(1, GATHERED // max(1, x[0].numel() * len(batches[0])))
+    for i in range(0, len(batches), together):
+        group = batches[i : i + together]
+        yield from x[torch.cat(group)].split([len(batch) for batch in group])
 
 
 def _whose(history: list[dict[str, float]], kept: int | None) -> str:
@@ -181,4 +179,3 @@ class _Best:
         if self.weights is not None:
             for parameter, weight in zip(self.module.parameters(), self.weights, strict=True):
                 parameter.copy_(weight)
-        self.module.zero_grad(set_to_none=True)

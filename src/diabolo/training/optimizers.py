@@ -22,7 +22,7 @@ A, B, C = 3.4445, -4.7750, 2.0315
 NEWTON_SCHULZ_STEPS = 3
 
 #: A matrix is orthogonalised in blocks of at most this many rows (or columns, if it has fewer):
-#: the products grow with the square of it.
+#: the time of the products grows with it.
 BLOCK = 128
 
 #: Size of an entry of Muon's update at a rate of 1: that of Adam's, so that one rate suits both
@@ -103,28 +103,36 @@ class Muon:
 def orthogonalised(x: Tensor, dtype: torch.dtype, block: int = BLOCK) -> Tensor:
     """Return x (…, r, c) with its singular values moved towards 1, block by block.
 
-    Blocks are even pieces of the shorter of the last two axes, at most `block` wide. All of them
-    go through the same few products at once. A block's rows (or columns) are nearly orthonormal
-    afterwards; those of different blocks need not be, which costs little quality and saves most
-    of the time (compare Khaled et al. 2025).
+    The shorter of the last two axes is cut into even blocks of at most `block`; all of them go
+    through the same few products at once. The rows (or columns) of a block are nearly orthonormal
+    afterwards; those of different blocks need not be, which costs little quality and saves most of
+    the time (compare Khaled et al. 2025).
     """
     rows, columns = x.shape[-2:]
-    if rows > columns:
-        return orthogonalised(x.mT, dtype, block).mT
-    pieces = -(-rows // block)
-    width = -(-rows // pieces)
-    if pieces * width > rows:
-        x = nn.functional.pad(x, (0, 0, 0, pieces * width - rows))
-    x = x.unflatten(-2, (pieces, width))  # (…, r, c) -> (…, pieces, width, c)
+    wide = rows <= columns
+    short = min(rows, columns)
+    pieces = -(-short // block)
+    width = -(-short // pieces)
+    rest = pieces * width - short
+    if rest:
+        x = nn.functional.pad(x, (0, 0, 0, rest) if wide else (0, rest))
+    axis = -2 if wide else -1
+    x = x.unflatten(axis, (pieces, width))
+    if not wide:
+        x = x.movedim(-2, -3)  # (…, r, pieces, width) -> (…, pieces, r, width)
     shape = x.shape
-    x = x.reshape(-1, width, columns)
-    norms = x.flatten(1).norm(dim=1).clamp(min=1e-12)
-    x = (x / norms[:, None, None]).to(dtype)
+    x = x.flatten(0, -3)  # (…, pieces, r, c) -> (blocks, r, c)
+    norms = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=1e-12)
+    x = (x / norms).to(dtype)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        squares = x @ x.mT
+        squares = x @ x.mT if wide else x.mT @ x
         factors = torch.baddbmm(squares, squares, squares, beta=B, alpha=C)
-        x = torch.baddbmm(x, factors, x, beta=A)
-    return x.reshape(shape).flatten(-3, -2)[..., :rows, :]
+        left, right = (factors, x) if wide else (x, factors)
+        x = torch.baddbmm(x, left, right, beta=A)
+    x = x.reshape(shape)
+    if not wide:
+        x = x.movedim(-3, -2)
+    return x.flatten(axis - 1, axis)[..., :rows, :columns]
 
 
 class Optimizer:

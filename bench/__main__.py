@@ -1,7 +1,7 @@
 """Choose a benchmark and run it: ``python -m bench NAME [--quick] [options of that benchmark]``.
 
-A benchmark is a module ``bench/NAME.py`` with ``run(options) -> Result`` and, if it has options of
-its own, ``add_options(parser)``. It is registered by one line in `BENCHES`.
+A benchmark is a module ``bench/NAME.py``, or a package, with ``run(options) -> Result`` and, if it
+has options of its own, ``add_options(parser)``. It is registered by one line in `BENCHES`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bench.machine import Watch
 
 #: Name → what it measures. Nothing is imported for the list.
 BENCHES = {
+    "engine": "training and scoring: time to quality, throughput, memory, beside other libraries",
     "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
     "small_tables": "error on rows kept apart, beside PCA",
-    "train_speed": "training a deep autoencoder: time, loss and use of the machine, beside others",
 }
 
 

@@ -1,0 +1,103 @@
+"""What a section of the benchmark hands back, and the table of aims over all of them."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.frame import table
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A bound, and the figure that was measured for it.
+
+    Attributes
+    ----------
+    what : str
+        What the figure is.
+    figure : float or None
+        None where it could not be measured, infinity where it was never reached.
+    bound : float
+        What is asked for.
+    at_least : bool
+        Whether the figure must be at least the bound; otherwise it must be at most that.
+    """
+
+    what: str
+    figure: float | None
+    bound: float
+    at_least: bool = True
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the aim is met; None where nothing was measured."""
+        if self.figure is None or math.isnan(self.figure):
+            return None
+        return self.figure >= self.bound if self.at_least else self.figure <= self.bound
+
+
+@dataclass
+class Section:
+    """What one section found.
+
+    Attributes
+    ----------
+    title : str
+        Its heading.
+    texts : list of str
+        Markdown: paragraphs and tables.
+    metrics : dict of str to float
+        The figures under keys that explain themselves; what is not finite is left out of the
+        report's line of JSON.
+    aims : list of Aim
+        In the order of the table.
+    """
+
+    title: str
+    texts: list[str] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    aims: list[Aim] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return the heading with all texts below it."""
+        return "\n\n".join([f"## {self.title}", *self.texts])
+
+    def finite_metrics(self) -> dict[str, float]:
+        """Return the metrics that JSON can hold."""
+        return {key: value for key, value in self.metrics.items() if math.isfinite(value)}
+
+
+def aims_table(sections: Sequence[Section]) -> str:
+    """Lay out one row an aim: the figure, the bound, and whether it is met."""
+    rows = [
+        [
+            aim.what,
+            shown(aim.figure),
+            f"{'≥' if aim.at_least else '≤'} {aim.bound:g}",
+            {True: "yes", False: "no", None: "–"}[aim.met],
+        ]
+        for section in sections
+        for aim in section.aims
+    ]
+    return table(["aim", "figure", "bound", "met"], rows)
+
+
+def shown(figure: float | None) -> object:
+    """Return a figure as tables show it: a dash where there is none."""
+    if figure is None or math.isnan(figure):
+        return "–"
+    return "never" if math.isinf(figure) else figure
+
+
+def ratio(numerator: float | None, denominator: float | None) -> float | None:
+    """Return the ratio of two figures, None where one of them was not measured."""
+    return None if numerator is None or denominator is None else numerator / denominator
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is being measured, and since when."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -100,8 +100,18 @@ class AutoencoderModule(nn.Module):
         if noise is not None and self.augmentation is not None:
             x = self.augmentation.apply(x, noise)
         code = self.encode(x, noise)
-        log_prob = self.likelihood.log_prob(self.decode(code.z, noise), x)
-        return Loss({"reconstruction": -log_prob.flatten(1).sum(dim=1), **code.costs})
+        log_prob = self._log_prob(code.z, x, noise)
+        return Loss({"reconstruction": -log_prob, **code.costs})
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log p(x | z) of x (n, *shape) at its code, (n,)."""
+        return self._log_prob(self.encode(x).z, x)
+
+    def _log_prob(
+        self, z: torch.Tensor, x: torch.Tensor, noise: Noise | None = None
+    ) -> torch.Tensor:
+        px = self.decode(z, noise)
+        return self.likelihood.log_prob(px, x).flatten(1).sum(dim=1)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""

@@ -39,6 +39,8 @@ def train(
     learning_rate: Annotated[Any, loop.number("Highest learning rate, or auto.", float)] = "auto",
     schedule: Annotated[str, loop.choice("Of the learning rate", SCHEDULES, False)] = "one_cycle",
     weight_decay: Annotated[Any, loop.number("Pull towards zero, or auto.", float)] = "auto",
+    members: Annotated[int, loop.number("Autoencoders trained at once.", int, False)] = 1,
+    trim: Annotated[float, loop.number("Share of outliers left out.", float, False)] = 0.0,
     validation_fraction: Annotated[Any, loop.number("Share held out, or auto.", float)] = "auto",
     no_early_stopping: Annotated[bool, loop.flag("Do all epochs.", "--no-early-stopping")] = False,
     keep_on_interrupt: Annotated[
@@ -78,6 +80,8 @@ def train(
         learning_rate=learning_rate,
         schedule=schedule,
         weight_decay=weight_decay,
+        members=members,
+        trim=trim,
         validation_fraction=validation_fraction,
         early_stopping=not no_early_stopping,
         precision=precision,

@@ -85,8 +85,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         Why training ended.
     held_out_ : ndarray of int
         Rows of the training data that were not learned from.
-    module_ : AutoencoderModule
-        The torch module.
+    module_ : AutoencoderModule or Ensemble
+        The torch module. With ``Training(members=…)`` it is an ensemble: codes are those of its
+        best member, reconstructions and log-probabilities are means over all of them.
     n_features_in_ : int
         Values in a row (columns of a table, first axis of others as scikit-learn counts).
     feature_names_in_ : ndarray of str
@@ -292,12 +293,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
             As in `transform`.
         """
         x = self._encode_input(X)
-
-        def log_prob(rows: torch.Tensor) -> torch.Tensor:
-            px = self.module_.decode(self.module_.encode(rows).z)
-            return self.module_.likelihood.log_prob(px, rows).flatten(1).sum(dim=1)
-
-        return self._apply(x, log_prob).numpy()
+        return self._apply(x, self.module_.log_prob).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the mean reconstruction error: higher is better, for any likelihood.

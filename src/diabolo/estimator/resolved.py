@@ -6,8 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from diabolo.augmentations import AUGMENTATIONS, Shift
+from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS
@@ -58,6 +62,13 @@ class Spec:
                 for name, value in config.items()
             }
         )
+
+    def build(self, shape: tuple[int, ...]) -> AutoencoderModule | Ensemble:
+        """Return the module for rows of this shape, without memory (on torch's device "meta")."""
+        parts = (shape, *self.parts)
+        members = self.training.members
+        with torch.device("meta"):
+            return Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
 
     @property
     def parts(self) -> tuple[int, MLP, Plain, Likelihood, Shift | None]:

@@ -36,6 +36,13 @@ class Training(Part):
         Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
         weights, which the data outweigh as they grow.
+    members : int
+        Autoencoders that are trained at once, in one batched product, from different first
+        weights. Reconstructions and log-probabilities are means over them, codes those of the one
+        with the lowest loss.
+    trim : float
+        Share of each batch's rows that are not learned from, those with the largest losses, after
+        the first tenth of the steps; held-out rows likewise. For data with outliers in it.
     early_stopping : bool
         Stop when the loss of held-out rows has not fallen for `patience` looks; the weights of
         the best look are kept.
@@ -59,6 +66,8 @@ class Training(Part):
     learning_rate: AutoFloat = "auto"
     schedule: str = "one_cycle"
     weight_decay: AutoFloat = "auto"
+    members: int = 1
+    trim: float = 0.0
     early_stopping: bool = True
     validation_fraction: AutoFloat = "auto"
     patience: int = 10
@@ -92,6 +101,9 @@ class Training(Part):
             f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
         )
         number("weight_decay", 0, auto=True)
+        number("members", 1, whole=True)
+        number("trim", 0)
+        require(self.trim < 1, f"trim={self.trim!r} must lie in [0, 1)")
         number("patience", 1, whole=True)
         require(
             isinstance(self.early_stopping, bool),

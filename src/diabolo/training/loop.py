@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
+from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
 from diabolo.training.progress import Progress
 from diabolo.training.scoring import in_chunks
-from diabolo.training.step import Step
+from diabolo.training.step import Step, largest_kept
 
 #: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
 LOOKS = 50
@@ -40,7 +41,7 @@ class Record:
 
 
 def train(
-    module: AutoencoderModule,
+    module: AutoencoderModule | Ensemble,
     x: torch.Tensor,
     held_out: torch.Tensor,
     training: Training,
@@ -85,6 +86,8 @@ def train(
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
             if watched:
                 losses = in_chunks(module, x_held_out).cpu().double()
+                if training.trim:
+                    losses = losses[losses <= largest_kept(losses, training.trim)]
                 row["held_out"] = _per_value(losses.mean(), x)
             row["learning_rate"] = step.learning_rate
             row["seconds"] = time.perf_counter() - began
@@ -161,7 +164,7 @@ def _per_value(loss: torch.Tensor, x: torch.Tensor) -> float:
 class _Best:
     """The weights of the best look (of the last one where nothing is held out)."""
 
-    def __init__(self, module: AutoencoderModule):
+    def __init__(self, module: AutoencoderModule | Ensemble):
         self.module = module
         self.weights: list[torch.Tensor] | None = None
         self.criterion = float("inf")

@@ -8,10 +8,11 @@ import torch
 
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.device import PARALLEL_OPERATIONS, arithmetic
+from diabolo.ensemble import Ensemble
 from diabolo.random import Noise
 from diabolo.training import Training, tape
 from diabolo.training.optimizers import Optimizer
-from diabolo.training.schedule import factor
+from diabolo.training.schedule import WARM_UP, factor
 
 #: Steps of the same number of rows from which recording one (as long as ten) pays.
 WORTH_RECORDING = 50
@@ -35,7 +36,7 @@ class Step:
         Of the last step.
     """
 
-    def __init__(self, module: AutoencoderModule, training: Training, rows: int, epochs: int):
+    def __init__(self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int):
         self.module, self.training = module, training
         self.an_epoch = max(1, round(rows / training.batch_size))
         self.learning_rate = 0.0
@@ -47,12 +48,13 @@ class Step:
             training.optimizer,
             self.parameters,
             training.weight_decay,
+            members=isinstance(module, Ensemble),
             dtype=torch.bfloat16 if training.precision == "bf16" else torch.float32,
         )
         # Where there is more to compute, what a tape saves is lost in it.
         small = self.device == "cpu" and self.operations < PARALLEL_OPERATIONS
         self.recordable = small and self.an_epoch * epochs >= WORTH_RECORDING
-        self.tapes: dict[torch.Size, tape.Computation | None] = {}
+        self.tapes: dict[tuple[int, bool], tape.Computation | None] = {}
 
     def arithmetic(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which steps are made."""
@@ -64,25 +66,46 @@ class Step:
         Returns
         -------
         Tensor (n,)
-            The losses before the update.
+            The losses before the update, for an ensemble their means over its members.
         """
-        losses, *gradients = self._losses_and_gradients(x, noise)
         training = self.training
+        trimmed = training.trim > 0 and position >= WARM_UP
+        losses, *gradients = self._losses_and_gradients(x, noise, trimmed)
         self.learning_rate = training.learning_rate * factor(training.schedule, position)
         self.optimizer.step(gradients, self.learning_rate)
         return losses
 
-    def _losses_and_gradients(self, x: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
+    def _losses_and_gradients(
+        self, x: torch.Tensor, noise: Noise, trimmed: bool
+    ) -> list[torch.Tensor]:
+        compute = self._computed_of_most if trimmed else self._computed
         if not self.recordable:
-            return self._computed(x, noise)
-        if x.shape not in self.tapes:
-            self.tapes[x.shape] = tape.record(self._computed, x, noise, self.parameters)
+            return compute(x, noise)
+        key = (len(x), trimmed)
+        if key not in self.tapes:
+            self.tapes[key] = tape.record(compute, x, noise, self.parameters)
             noise = noise.again()
-        replay = self.tapes[x.shape]
-        return self._computed(x, noise) if replay is None else replay(x, noise)
+        replay = self.tapes[key]
+        return compute(x, noise) if replay is None else replay(x, noise)
 
-    def _computed(self, x: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
-        """Return the losses (n,) and the gradient of their mean by each parameter."""
-        losses = self.module(x, noise)
+    def _computed_of_most(self, x: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
+        return self._computed(x, noise, self.training.trim)
+
+    def _computed(self, x: torch.Tensor, noise: Noise, trim: float = 0.0) -> list[torch.Tensor]:
+        """Return the losses (n,) and the gradients of their mean, all but the largest.
+
+        Each member of an ensemble gets the gradients that it would get alone.
+        """
+        losses = self.module(x, noise)  # (n,) or (n, members)
         weights = torch.full_like(losses, 1 / len(losses))
-        return [losses.detach(), *torch.autograd.grad(losses, self.parameters, weights)]
+        if trim:
+            weights = (losses.detach() <= largest_kept(losses.detach(), trim)).to(losses.dtype)
+            weights = weights / weights.sum(dim=0)
+        gradients = torch.autograd.grad(losses, self.parameters, weights)
+        return [losses.detach().reshape(len(x), -1).mean(dim=1), *gradients]
+
+
+def largest_kept(losses: torch.Tensor, trim: float) -> torch.Tensor:
+    """Return the largest of the losses (n, …) when a share `trim` of them is left out, (…)."""
+    kept = max(1, len(losses) - round(trim * len(losses)))
+    return losses.kthvalue(kept, dim=0).values

@@ -22,9 +22,9 @@ from diabolo import Autoencoder, datasets, recipes
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.heads import PlainHead
 from diabolo.errors import DataError, HealthWarning, SpecError
+from diabolo.layers import chunk_rows
 from diabolo.networks import MLP
 from diabolo.training import Training
-from diabolo.training.scoring import chunk_rows, widest
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 5)) * [1, 2, 3, 4, 5] + 10
@@ -91,7 +91,7 @@ def many():
 @pytest.mark.parametrize("n", [1, 5, 700, 5000])
 def test_results_do_not_depend_on_the_rows_beside_to_the_bit(many, n):
     model, data = many
-    assert 700 < chunk_rows(widest(model.module_)) < 5000
+    assert 700 < chunk_rows(model.module_) < 5000
     methods = (model.transform, model.reconstruct, model.reconstruction_error, model.score_samples)
     order = rng.permutation(n)
     cuts = np.unique(rng.integers(0, n, 4))[1:]

@@ -132,7 +132,7 @@ def _epoch(
     batches = rows[order.to(x.device)].tensor_split(pieces)
     total = torch.zeros((), device=x.device, dtype=torch.float32)
     # Multiply and add: forward, and twice that backward.
-    operations = 6 * module.weights * len(rows) / pieces
+    operations = 6 * module.products * len(rows) / pieces
     with arithmetic(training.precision, x.device.type, operations=operations):
         for i, batch in enumerate(batches):
             losses = module(x[batch], Noise(seed, "noise", epoch, i, device=x.device.type))

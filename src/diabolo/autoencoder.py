@@ -18,7 +18,7 @@ from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.code import Code
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP
+from diabolo.networks import Network
 from diabolo.random import Noise, torch_generator
 
 
@@ -48,7 +48,7 @@ class AutoencoderModule(nn.Module):
         self,
         shape: tuple[int, ...],
         code_size: int,
-        network: MLP,
+        network: Network,
         bottleneck: Plain,
         likelihood: Likelihood,
     ):

@@ -105,10 +105,11 @@ def train(
     seconds = time.perf_counter() - began
     estimator.save(out)
     spec = estimator.spec_
-    widths = " → ".join(map(str, (*spec.network.hidden, spec.code_size)))
+    shape = estimator.schema_.shape
+    sizes = (shape, *spec.network.sizes(shape), (spec.code_size,))
     common.say(
         f"trained on {len(rows):,} rows in {seconds:.1f} s: "
-        f"{' × '.join(map(str, estimator.schema_.shape))} → {widths}, {spec.likelihood}, "
+        f"{' → '.join(' × '.join(map(str, size)) for size in sizes)}, {spec.likelihood}, "
         f"{common.epochs(estimator)}"
     )
     common.say(common.losses(estimator))

@@ -9,7 +9,7 @@ from typing import Any
 from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS
+from diabolo.networks import NETWORKS, Network
 from diabolo.spec import part_from_json, part_to_json
 from diabolo.training import Training
 
@@ -29,7 +29,7 @@ class Spec:
     code_size: int
     kind: str
     scaling: str
-    network: MLP
+    network: Network
     bottleneck: Plain
     likelihood: Likelihood
     max_epochs: int
@@ -57,6 +57,6 @@ class Spec:
         )
 
     @property
-    def parts(self) -> tuple[int, MLP, Plain, Likelihood]:
+    def parts(self) -> tuple[int, Network, Plain, Likelihood]:
         """What `AutoencoderModule` is put together from, besides the shape."""
         return self.code_size, self.network, self.bottleneck, self.likelihood

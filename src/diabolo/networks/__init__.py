@@ -5,8 +5,9 @@ A network never knows which bottleneck or likelihood it feeds.
 
 from __future__ import annotations
 
+from diabolo.networks.base import Network
 from diabolo.networks.mlp import MLP
 
-NETWORKS = {"mlp": MLP}
+NETWORKS: dict[str, type[Network]] = {"mlp": MLP}
 
-__all__ = ["MLP", "NETWORKS"]
+__all__ = ["MLP", "NETWORKS", "Network"]

@@ -105,6 +105,15 @@ def test_kernels_are_matrices_of_outputs_by_inputs(name):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+def test_gradients_may_lie_in_memory_in_any_order(name):
+    matrices = [drawn(6, 9), drawn(6, 9)]
+    gradient = drawn(6, 9, seed=1)
+    for matrix, g in zip(matrices, (gradient, gradient.t().contiguous().t()), strict=True):
+        Optimizer(name, [matrix, torch.zeros(1)], 0.1).step([g, torch.zeros(1)], 0.1)
+    assert torch.equal(*matrices)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_members_are_updated_as_if_alone(name):
     starts = [drawn(2, 6, 9), drawn(2, 6, seed=1)]
     together = stepped(name, starts, 0.1, [0.1, 0.2], members=True)

@@ -11,10 +11,11 @@ from tests.samples import low_rank
 
 from diabolo import Autoencoder
 from diabolo.errors import SpecError
+from diabolo.layers import Dense, chunk_rows
 from diabolo.networks import MLP
 from diabolo.training import Training
 from diabolo.training.progress import Lines
-from diabolo.training.scoring import chunk_rows, in_chunks
+from diabolo.training.scoring import in_chunks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -100,8 +101,8 @@ def test_precision_changes_the_quality_little(precision, worse):
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 300])
 def test_chunks_are_one_size_and_give_every_row_back(n):
-    module = torch.nn.Linear(20_000, 3)
-    size = chunk_rows(20_000)
+    module = Dense(20_000, 3)
+    size = chunk_rows(module)
     assert size == 64
     shapes = []
 

@@ -17,9 +17,9 @@ from torch import nn
 from diabolo.augmentations import Shift
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.code import Code
-from diabolo.layers import initialise
+from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP
+from diabolo.networks import Network
 from diabolo.random import Noise, torch_generator
 
 
@@ -49,7 +49,7 @@ class AutoencoderModule(nn.Module):
         self,
         shape: tuple[int, ...],
         code_size: int,
-        network: MLP,
+        network: Network,
         bottleneck: Plain,
         likelihood: Likelihood,
         augmentation: Shift | None = None,
@@ -77,12 +77,19 @@ class AutoencoderModule(nn.Module):
         """
         initialise(self, torch_generator(seed, "weights"))
         self.decoder.set_output_bias(self.likelihood.bias(x.mean(dim=0)))
-        self.bottleneck.centre(self.encoder(x))
+        # In pieces, for the maps of large images would not fit.
+        features = [self.encoder(piece) for piece in x.split(chunk_rows(self))]
+        self.bottleneck.centre(torch.cat(features))
 
     @property
     def weights(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def products(self) -> int:
+        """Number of products of a weight and a value that a row takes, there and back."""
+        return sum(layer.products for layer in layers_of(self))
 
     def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
         """Return the codes of x (n, *shape)."""

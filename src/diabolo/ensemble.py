@@ -65,6 +65,11 @@ class Ensemble(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     @property
+    def products(self) -> int:
+        """Products of a weight and a value for each row, of all members together."""
+        return self.members * self.stacked.products
+
+    @property
     def likelihood(self) -> Likelihood:
         return self.stacked.likelihood
 

@@ -19,8 +19,8 @@ from diabolo.device import resolve_precision
 from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS
-from diabolo.networks.mlp import MOST
+from diabolo.networks import MLP, NETWORKS, Network
+from diabolo.networks.base import MOST
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training
@@ -85,7 +85,9 @@ def choose_scaling(
     return "standard" if likelihood.centred else "scale"
 
 
-def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int, ...]) -> MLP:
+def choose_network(
+    network: Any, hidden: Any, activation: str, kind: str, shape: tuple[int, ...]
+) -> Network:
     """Return the network; `hidden` and `activation` are shortcuts, refused beside a network."""
     if network is not None:
         for name, value in (("hidden", hidden), ("activation", activation)):
@@ -93,7 +95,14 @@ def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int,
                 isinstance(value, str) and value == "auto",
                 f"{name}={value!r} beside network={network!r}: set it inside the network",
             )
-        return resolve_part(network, NETWORKS, "network").resolved(shape)
+        part = resolve_part(network, NETWORKS, "network")
+        others = [f"{cls.__name__}(…)" for cls in NETWORKS.values() if kind in cls.kinds]
+        require(
+            kind in part.kinds,
+            f"network={part!r} needs rows of kind {' or '.join(map(repr, part.kinds))}, and these "
+            f"are of kind {kind!r}: pass network={' or '.join(others)}",
+        )
+        return part.resolved(shape)
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
         hidden = (hidden,)
     if isinstance(hidden, list | tuple | np.ndarray):

@@ -45,8 +45,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         by the type's maximum, leaves images in [0, 1] and all data of a Bernoulli likelihood
         alone, and otherwise standardises (for a rectified output: without centring).
     network : Network or str, optional
-        An explicit network, for example ``MLP((512, 64), dropout=0.1)``; then `hidden` and
-        `activation` must stay on "auto".
+        An explicit network, for example ``MLP((512, 64), dropout=0.1)``, or "conv" for the
+        convolutions of `Conv` on images; then `hidden` and `activation` must stay on "auto".
     bottleneck : Bottleneck or str, optional
         What makes the code; ``Plain()``, a linear code, by default.
     augmentation : {"auto", "shift"}, Augmentation or None, default "auto"

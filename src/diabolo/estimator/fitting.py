@@ -66,7 +66,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     values = schema.encode(data).values
     _refuse_outside(schema, values, likelihood)
     network = defaults.choose_network(
-        estimator.network, estimator.hidden, estimator.activation, schema.shape
+        estimator.network, estimator.hidden, estimator.activation, kind, schema.shape
     )
     bottleneck = (
         Plain()

@@ -117,8 +117,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.max_epochs": whole(spec.max_epochs, 1),
         "spec.seed": whole(spec.seed, 0),
         "device": isinstance(spec.device, str) and isinstance(model.device, str),
-        "spec.network": isinstance(spec.network.hidden, tuple)
-        and isinstance(spec.network.skip, bool),
+        "spec.network": spec.kind in spec.network.kinds and spec.network.is_resolved(schema.shape),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)

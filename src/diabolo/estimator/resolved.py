@@ -14,7 +14,7 @@ from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS
+from diabolo.networks import NETWORKS, Network
 from diabolo.spec import Part, part_from_json, part_to_json
 from diabolo.training import Training
 
@@ -35,7 +35,7 @@ class Spec:
     code_size: int
     kind: str
     scaling: str
-    network: MLP
+    network: Network
     bottleneck: Plain
     augmentation: Shift | None
     likelihood: Likelihood
@@ -71,6 +71,6 @@ class Spec:
             return Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
 
     @property
-    def parts(self) -> tuple[int, MLP, Plain, Likelihood, Shift | None]:
+    def parts(self) -> tuple[int, Network, Plain, Likelihood, Shift | None]:
         """What `AutoencoderModule` is put together from, besides the shape."""
         return self.code_size, self.network, self.bottleneck, self.likelihood, self.augmentation

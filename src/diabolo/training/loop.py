@@ -129,10 +129,10 @@ def _epoch(
     progress: Progress,
 ) -> torch.Tensor:
     """One pass over the rows; returns the mean objective, still on the device."""
-    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch))
+    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
     # In even pieces, for a small last one would weigh its rows more.
     batches = rows[order.to(x.device)].tensor_split(step.an_epoch)
-    total = torch.zeros((), device=x.device)
+    total = torch.zeros((), device=x.device, dtype=torch.float32)
     with step.arithmetic():
         for i, batch in enumerate(_gathered(x, batches)):
             noise = Noise(seed, "noise", epoch, i, device=x.device.type)

@@ -44,6 +44,8 @@ class Adam:
     def step(self, gradients: Sequence[list[Tensor]], rate: float) -> None:
         """Update by the gradients of the matrices and of the vectors."""
         self.count += 1
+        # The kernel goes through memory, whatever the strides say.
+        gradients = [[gradient.contiguous() for gradient in group] for group in gradients]
         for (group, decay), g, first, second in zip(
             self.groups, gradients, self.first, self.second, strict=True
         ):

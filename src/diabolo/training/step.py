@@ -36,14 +36,16 @@ class Step:
         Of the last step.
     """
 
-    def __init__(self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int):
+    def __init__(
+        self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int
+    ):
         self.module, self.training = module, training
         self.an_epoch = max(1, round(rows / training.batch_size))
         self.learning_rate = 0.0
         self.parameters = list(module.parameters())
         self.device = self.parameters[0].device.type
         # Multiply and add: forward, and twice that backward.
-        self.operations = 6 * module.weights * rows / self.an_epoch
+        self.operations = 6 * module.products * rows / self.an_epoch
         self.optimizer = Optimizer(
             training.optimizer,
             self.parameters,

@@ -38,6 +38,7 @@ def lecture(code_size: int, seed: int, epochs: int = 30):
         hidden=(),
         bottleneck=Plain("relu"),
         likelihood="bernoulli",
+        augmentation=None,
         max_epochs=epochs,
         training=Training(
             optimizer="adam",

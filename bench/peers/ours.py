@@ -32,6 +32,7 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto", network: Any = Non
         network=MLP(job.widths, "relu", skip=False) if network is None else network,
         likelihood=MSE(),
         scaling="none",
+        augmentation=None,
         max_epochs=job.epochs,
         training=training,
         device=job.device,

@@ -33,20 +33,26 @@ def resolve_device(device: str) -> str:
     return device
 
 
-#: Weights from which bf16 pays where the processor multiplies it faster: below, the casts cost
-#: what the products save.
-BF16_WEIGHTS = 100_000
+#: Products of a weight and a value, for each row, from which bf16 pays where the processor
+#: multiplies it faster: below, the casts cost what the products save.
+BF16_PRODUCTS = 100_000
 
 #: Floating-point operations of a step below which a second thread gains nothing, and waits for
 #: its turn wherever another program holds the core (steps were seen to take 50 times as long).
 PARALLEL_OPERATIONS = 1e8
 
 
-def resolve_precision(precision: str, device: str, weights: int) -> str:
-    """Return "fp32" or "bf16"; "auto" is what trains a net of this many weights faster here."""
+def resolve_precision(precision: str, device: str, products: int) -> str:
+    """Return "fp32" or "bf16"; "auto" is what trains a net faster here.
+
+    Parameters
+    ----------
+    products : int
+        Of a weight and a value, that a row takes through the net and back.
+    """
     if precision != "auto":
         return precision
-    return "bf16" if weights >= BF16_WEIGHTS and _multiplies_bf16(device) else "fp32"
+    return "bf16" if products >= BF16_PRODUCTS and _multiplies_bf16(device) else "fp32"
 
 
 def _short(error: Exception) -> str:

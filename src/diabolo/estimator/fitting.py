@@ -80,11 +80,11 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     sample = x[defaults.draw(~held_out, SAMPLE, seed)]
     code_size = defaults.choose_code_size(estimator.code_size, sample)
     with torch.device("meta"):
-        weights = AutoencoderModule(
+        products = AutoencoderModule(
             schema.shape, code_size, network, bottleneck, likelihood
-        ).weights
+        ).products
     training, epochs = defaults.choose_training(
-        estimator.training, estimator.max_epochs, tuple(x.shape), weights, device
+        estimator.training, estimator.max_epochs, tuple(x.shape), products, device
     )
     spec = Spec(
         code_size,

@@ -27,7 +27,8 @@ class Training(Part):
         Rows a step, on average: an epoch is cut into even pieces.
     optimizer : {"auto", "adam", "muon"}
         Adam (Kingma & Ba 2015, with decoupled weight decay), or Muon (Jordan 2024) on the weight
-        matrices beside Adam on the biases; "auto" takes Muon from 100,000 weights on.
+        matrices beside Adam on the biases; "auto" takes Muon where a row takes 100,000 products
+        or more (in fully connected nets: weights).
     learning_rate : float or "auto"
         The highest rate of the schedule.
     schedule : {"one_cycle", "constant"}
@@ -35,7 +36,7 @@ class Training(Part):
     weight_decay : float or "auto"
         Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
-        weights, which the data outweigh as they grow.
+        weights, which the data outweigh as they grow; for Muon it is at least 0.3.
     members : int
         Autoencoders that are trained at once, in one batched product, from different first
         weights. Reconstructions and log-probabilities are means over them, codes those of the one
@@ -55,7 +56,7 @@ class Training(Part):
         in a run, or more where they would be further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
-        fp32, and so does scoring. "auto" takes it for nets of 100,000 weights or more on
+        fp32, and so does scoring. "auto" takes it where a row takes 100,000 products or more, on
         processors with instructions for it.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: give up, or stop and keep the best weights so far.

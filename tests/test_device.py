@@ -10,6 +10,7 @@ import torch
 from diabolo.device import (
     BF16_PRODUCTS,
     arithmetic,
+    fits,
     memory_errors,
     resolve_device,
     resolve_precision,
@@ -168,3 +169,9 @@ def test_memory_that_is_too_small_is_a_memory_error():
         torch.empty(1 << 60)
     with pytest.raises(RuntimeError, match="something else"), memory_errors():
         raise RuntimeError("something else")
+
+
+def test_data_stays_on_a_gpu_where_half_of_its_free_memory_is_enough(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    assert fits(500, "cuda:1") and not fits(501, "cuda:1")
+    assert fits(10**15, "cpu")

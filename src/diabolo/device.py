@@ -55,6 +55,18 @@ def resolve_precision(precision: str, device: str, products: int) -> str:
     return "bf16" if products >= BF16_PRODUCTS and _multiplies_bf16(device) else "fp32"
 
 
+def fits(size: int, device: str) -> bool:
+    """Whether data of this size in bytes may stay on the device while a model is trained.
+
+    Half of a GPU's free memory is left for weights and what is computed.
+    """
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return True
+    return size <= torch.cuda.mem_get_info(device)[0] // 2
+
+
 def _short(error: Exception) -> str:
     """Return the start of torch's message, which may go on for a page."""
     text = str(error).partition("\n")[0].partition(". ")[0]

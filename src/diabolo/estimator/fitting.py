@@ -15,7 +15,7 @@ from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
-from diabolo.device import arithmetic, memory_errors, resolve_device
+from diabolo.device import arithmetic, fits, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, SpecError
 from diabolo.estimator import defaults
@@ -104,7 +104,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         module.initialise(seed, sample[:1024])
     record = train(
         module.to(device),
-        x.to(device),
+        x.to(device) if fits(x.nbytes, device) else x,
         torch.from_numpy(held_out),
         training,
         epochs,

@@ -54,7 +54,7 @@ def train(
     Parameters
     ----------
     x : Tensor (n, *shape)
-        The data, on the module's device.
+        The data, on the module's device, or on the CPU and brought there batch by batch.
     held_out : Tensor of bool (n,)
         Rows that are not learned from and only decide when the weights are best; where there are
         none, the last weights are kept.
@@ -132,10 +132,10 @@ def _epoch(
     order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
     # In even pieces, for a small last one would weigh its rows more.
     batches = rows[order.to(x.device)].tensor_split(step.an_epoch)
-    total = torch.zeros((), device=x.device, dtype=torch.float32)
+    total = torch.zeros((), device=step.device, dtype=torch.float32)
     with step.arithmetic():
-        for i, batch in enumerate(_gathered(x, batches)):
-            noise = Noise(seed, "noise", epoch, i, device=x.device.type)
+        for i, batch in enumerate(_gathered(x, batches, step.device)):
+            noise = Noise(seed, "noise", epoch, i, device=step.device)
             position = (epoch + (i + 0.5) / len(batches)) / epochs
             losses = step(batch, noise, position)
             total += losses.sum()
@@ -143,12 +143,15 @@ def _epoch(
     return total / len(rows)
 
 
-def _gathered(x: torch.Tensor, batches: tuple[torch.Tensor, ...]) -> Iterator[torch.Tensor]:
-    """Yield the rows of each batch of indices, gathered for several batches at a time."""
+def _gathered(
+    x: torch.Tensor, batches: tuple[torch.Tensor, ...], device: str
+) -> Iterator[torch.Tensor]:
+    """Yield the rows of each batch of indices on the device, gathered for several at a time."""
     together = max(1, GATHERED // max(1, x[0].numel() * len(batches[0])))
     for i in range(0, len(batches), together):
         group = batches[i : i + together]
-        yield from x[torch.cat(group)].split([len(batch) for batch in group])
+        gathered = x[torch.cat(group)].to(device)
+        yield from gathered.split([len(batch) for batch in group])
 
 
 def _whose(history: list[dict[str, float]], kept: int | None) -> str:

@@ -43,7 +43,7 @@ class Step:
         self.an_epoch = max(1, round(rows / training.batch_size))
         self.learning_rate = 0.0
         self.parameters = list(module.parameters())
-        self.device = self.parameters[0].device.type
+        self.device = str(self.parameters[0].device)
         # Multiply and add: forward, and twice that backward.
         self.operations = 6 * module.products * rows / self.an_epoch
         self.optimizer = Optimizer(

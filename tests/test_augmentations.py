@@ -55,20 +55,21 @@ def test_the_target_moves_with_the_input_and_evaluation_moves_nothing():
 
 
 @pytest.mark.parametrize(
-    ("shape", "augmentation", "wanted"),
+    ("shape", "code_size", "augmentation", "wanted"),
     [
-        ((20, 16, 16), "auto", Shift(1)),
-        ((20, 8, 8), "auto", None),
-        ((20, 16, 15), "auto", None),
-        ((20, 16), "auto", None),
-        ((20, 8, 8), "shift", Shift(1)),
-        ((20, 8, 8), Shift(3), Shift(3)),
-        ((20, 16, 16), None, None),
+        ((20, 16, 16), 20, "auto", Shift(1)),
+        ((20, 16, 16), 19, "auto", None),
+        ((20, 8, 8), 20, "auto", None),
+        ((20, 16, 15), 20, "auto", None),
+        ((20, 16), 20, "auto", None),
+        ((20, 8, 8), 2, "shift", Shift(1)),
+        ((20, 8, 8), 2, Shift(3), Shift(3)),
+        ((20, 16, 16), 20, None, None),
     ],
 )
-def test_what_auto_means(shape, augmentation, wanted):
+def test_what_auto_means(shape, code_size, augmentation, wanted):
     X = np.random.default_rng(0).random(shape, np.float32)
-    model = Autoencoder(2, hidden=(4,), max_epochs=1, augmentation=augmentation).fit(X)
+    model = Autoencoder(code_size, hidden=(4,), max_epochs=1, augmentation=augmentation).fit(X)
     assert model.spec_.augmentation == wanted
 
 
@@ -93,7 +94,7 @@ def test_moved_images_are_learned_better():
     new = np.roll(known, 1, axis=2)
     errors = {
         augmentation: -Autoencoder(
-            16, hidden=(128,), augmentation=augmentation, max_epochs=60, random_state=0
+            20, hidden=(128,), augmentation=augmentation, max_epochs=60, random_state=0
         )
         .fit(known)
         .score(new)

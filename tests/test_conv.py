@@ -282,6 +282,17 @@ def test_rows_that_are_no_images_are_refused_with_the_network_for_them(kind):
         tiny(network=Conv(), hidden="auto", kind=kind).fit(data)
 
 
+def test_large_images_get_convolutions_unless_layers_are_named():
+    small, large = (np.random.default_rng(0).random((9, 64, side), np.float32) for side in (64, 65))
+    options = {"hidden": "auto", "max_epochs": 1}
+    assert isinstance(tiny(**options).fit(small).spec_.network, MLP)
+    conv = tiny(**options, activation="relu").fit(large).spec_.network
+    assert conv == Conv((32, 64, 128, 256, 256), activation="relu")
+    assert tiny(max_epochs=1).fit(large).spec_.network == MLP((8,), skip=False)
+    table = large.reshape(9, -1)
+    assert isinstance(tiny(max_epochs=1).fit(table).spec_.network, MLP)
+
+
 def test_codes_of_convolutions_beat_pca():
     train, test = datasets.load("digits"), datasets.load("digits", "test")
     flat, flat_test = (part.data.reshape(len(part.data), -1) for part in (train, test))

@@ -11,6 +11,7 @@ from tests.samples import low_rank
 
 from diabolo import Autoencoder
 from diabolo.errors import SpecError
+from diabolo.estimator.defaults import choose_training
 from diabolo.layers import Dense, chunk_rows
 from diabolo.networks import MLP
 from diabolo.training import Training
@@ -195,3 +196,19 @@ def test_tables_that_are_linear_are_learned_nearly_as_well_as_by_pca():
     }
     assert errors[True] < 1.2 * by_pca
     assert errors[True] < errors[False]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "epochs"),
+    [
+        (100, 32, 180),
+        (5_000, 64, 36),
+        (60_000, 512, 24),
+        (10**6, 512, 4),
+        (10**7, 2048, 1),
+        (10**8, 4096, 1),
+    ],
+)
+def test_batches_and_epochs_go_by_the_rows(rows, batch_size, epochs):
+    training, chosen = choose_training(None, "auto", (rows, 20), 5_000, "cpu")
+    assert (training.batch_size, chosen) == (batch_size, epochs)

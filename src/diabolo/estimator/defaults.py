@@ -19,7 +19,7 @@ from diabolo.device import resolve_precision
 from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS, Network
+from diabolo.networks import MLP, NETWORKS, Conv, Network
 from diabolo.networks.base import MOST
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
@@ -27,6 +27,12 @@ from diabolo.training import Training
 
 if TYPE_CHECKING:
     import torch
+
+
+#: Values of an image above which it gets convolutions: a fully connected layer would have millions
+#: of weights. Below, it is better and faster (MNIST in 8 numbers, held-out images: error 9.6 in
+#: 92 s, with convolutions 11.5 in 213 s).
+CONV_VALUES = 64 * 64
 
 
 def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
@@ -108,16 +114,24 @@ def choose_network(
     if isinstance(hidden, list | tuple | np.ndarray):
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
     activation = "gelu" if activation == "auto" else activation
+    if kind == "image" and hidden == "auto" and math.prod(shape) > CONV_VALUES:
+        return Conv(activation=activation).resolved(shape)
     return MLP(hidden=hidden, activation=activation).resolved(shape)
 
 
-def choose_augmentation(augmentation: Any, kind: str, shape: tuple[int, ...]) -> Shift | None:
-    """Return the augmentation: "auto" moves images of 16 pixels or more by one pixel.
+def choose_augmentation(
+    augmentation: Any, kind: str, shape: tuple[int, ...], code_size: int
+) -> Shift | None:
+    """Return the augmentation: "auto" moves images by a pixel where image and code are large.
 
-    In smaller ones a pixel is too large a step.
+    In images below 16 pixels a pixel is too large a step; and where an image is moved to takes room
+    in the code, which a small one has better uses for (Fashion-MNIST in 8 numbers: error of
+    held-out images 9.4 with it and 8.9 without; MNIST in 30: 3.3 and 3.4, and ever better with
+    longer training).
     """
     if isinstance(augmentation, str) and augmentation == "auto":
-        return Shift() if kind == "image" and min(shape[:2]) >= 16 else None
+        suits = kind == "image" and min(shape[:2]) >= 16 and code_size >= 20
+        return Shift() if suits else None
     if augmentation is None:
         return None
     part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
@@ -187,8 +201,10 @@ def choose_training(
         "precision": resolve_precision(training.precision, device, products),
     }
     if training.batch_size == "auto":
-        # About a hundred steps an epoch, within what keeps both the gradient and the product good.
-        changes["batch_size"] = 1 << max(5, min(9, round(math.log2(max(1, rows / 100)))))
+        # About a hundred steps an epoch, within what keeps both the gradient and the product good;
+        # from a million rows on steps grow with the root of the rows, and so does their number.
+        size = min(rows / 100, 512 * max(1.0, rows / 1e6) ** 0.5)
+        changes["batch_size"] = 1 << max(5, round(math.log2(max(1, size))))
     if training.optimizer == "auto":
         changes["optimizer"] = "muon" if products >= 100_000 else "adam"
     if training.weight_decay == "auto":
@@ -208,7 +224,8 @@ def choose_training(
         )
         # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
         steps = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
-        max_epochs = max(4, math.ceil(steps / steps_an_epoch))
+        least = max(1, min(4, round(4e6 / rows)))
+        max_epochs = max(least, math.ceil(steps / steps_an_epoch))
     require(
         isinstance(max_epochs, int | np.integer)
         and not isinstance(max_epochs, bool)

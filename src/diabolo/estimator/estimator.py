@@ -34,7 +34,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         within 2 and 64.
     hidden : tuple of int or "auto", default "auto"
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
-        by the width of the data.
+        by the width of the data; images of more than 64 × 64 values get `Conv` instead.
     activation : str, default "auto"
         Of the hidden layers; "auto" is GELU (Hendrycks & Gimpel 2016).
     kind : {"auto", "table", "image", "series"}, default "auto"
@@ -51,7 +51,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         What makes the code; ``Plain()``, a linear code, by default.
     augmentation : {"auto", "shift"}, Augmentation or None, default "auto"
         What changes rows at each step of training, so that they are not learned by heart. "auto"
-        moves images of 16 pixels or more by up to one pixel, and leaves all else.
+        moves images of 16 pixels or more by up to one pixel where the code has 20 numbers or
+        more, and leaves all else.
     likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE

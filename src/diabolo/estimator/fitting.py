@@ -73,12 +73,14 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         if estimator.bottleneck is None
         else resolve_part(estimator.bottleneck, BOTTLENECKS, "bottleneck")
     )
-    augmentation = defaults.choose_augmentation(estimator.augmentation, kind, schema.shape)
     device = resolve_device(estimator.device)
     x = torch.from_numpy(values)
     held_out = defaults.choose_held_out(estimator.training, len(x), seed)
     sample = x[defaults.draw(~held_out, SAMPLE, seed)]
     code_size = defaults.choose_code_size(estimator.code_size, sample)
+    augmentation = defaults.choose_augmentation(
+        estimator.augmentation, kind, schema.shape, code_size
+    )
     with torch.device("meta"):
         products = AutoencoderModule(
             schema.shape, code_size, network, bottleneck, likelihood

@@ -29,6 +29,7 @@ RESOLVED = {
     "learning_rate": 3e-3,
     "validation_fraction": 0.2,
     "weight_decay": 0.0,
+    "averaging": 0.0,
     "precision": "fp32",
 }
 

@@ -37,6 +37,9 @@ class Training(Part):
         Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
         weights, which the data outweigh as they grow; for Muon it is at least 0.3.
+    averaging : float
+        Share of the run's steps over which the weights are averaged for the looks, and for the
+        model that is kept; 0 takes those of the moment.
     members : int
         Autoencoders that are trained at once, in one batched product, from different first
         weights. Reconstructions and log-probabilities are means over them, codes those of the one
@@ -67,6 +70,7 @@ class Training(Part):
     learning_rate: AutoFloat = "auto"
     schedule: str = "one_cycle"
     weight_decay: AutoFloat = "auto"
+    averaging: float = 0.08
     members: int = 1
     trim: float = 0.0
     early_stopping: bool = True
@@ -102,6 +106,8 @@ class Training(Part):
             f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
         )
         number("weight_decay", 0, auto=True)
+        number("averaging", 0)
+        require(self.averaging <= 1, f"averaging={self.averaging!r} must lie in [0, 1]")
         number("members", 1, whole=True)
         number("trim", 0)
         require(self.trim < 1, f"trim={self.trim!r} must lie in [0, 1)")

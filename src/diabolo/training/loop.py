@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
+from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
 from diabolo.training.scoring import in_chunks
 from diabolo.training.step import Step, largest_kept
@@ -73,33 +75,35 @@ def train(
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
     step = Step(module, training, len(rows), epochs)
+    average = Average(step.parameters, training.averaging * step.an_epoch * epochs)
     interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
     progress.start(epochs, len(rows), x[0].numel())
     try:
         for epoch in range(epochs):
-            train_loss = _epoch(step, x, rows, epoch, epochs, seed, progress)
+            train_loss = _epoch(step, average, x, rows, epoch, epochs, seed, progress)
             done = epoch + 1
             if (epoch + 1) % interval and epoch + 1 < epochs:
                 continue
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
-            if watched:
-                losses = in_chunks(module, x_held_out).cpu().double()
-                if training.trim:
-                    losses = losses[losses <= largest_kept(losses, training.trim)]
-                row["held_out"] = _per_value(losses.mean(), x)
-            row["learning_rate"] = step.learning_rate
-            row["seconds"] = time.perf_counter() - began
-            history.append(row)
-            progress.epoch(row)
-            criterion = row.get("held_out", row["train"])
-            if not torch.isfinite(torch.tensor(criterion)):
-                raise TrainingError(
-                    f"the loss became {criterion} in epoch {epoch + 1}: lower the learning rate "
-                    f"(it was {training.learning_rate:g})"
-                )
-            best.look(criterion, len(history) - 1, by_held_out=watched)
+            with average.in_place():
+                if watched:
+                    losses = in_chunks(module, x_held_out).cpu().double()
+                    if training.trim:
+                        losses = losses[losses <= largest_kept(losses, training.trim)]
+                    row["held_out"] = _per_value(losses.mean(), x)
+                row["learning_rate"] = step.learning_rate
+                row["seconds"] = time.perf_counter() - began
+                history.append(row)
+                progress.epoch(row)
+                criterion = row.get("held_out", row["train"])
+                if not math.isfinite(criterion):
+                    raise TrainingError(
+                        f"the loss became {criterion} in epoch {epoch + 1}: lower the learning "
+                        f"rate (it was {training.learning_rate:g})"
+                    )
+                best.look(criterion, len(history) - 1, by_held_out=watched)
             if training.early_stopping and watched and best.age >= training.patience:
                 stopped = f"no better for {training.patience} looks"
                 break
@@ -121,6 +125,7 @@ def train(
 
 def _epoch(
     step: Step,
+    average: Average,
     x: torch.Tensor,
     rows: torch.Tensor,
     epoch: int,
@@ -138,6 +143,7 @@ def _epoch(
             noise = Noise(seed, "noise", epoch, i, device=step.device)
             position = (epoch + (i + 0.5) / len(batches)) / epochs
             losses = step(batch, noise, position)
+            average.step()
             total += losses.sum()
             progress.advance(len(batch), losses)
     return total / len(rows)

@@ -90,12 +90,15 @@ def test_stages_are_chosen_as_documented():
 # ---- the same numbers as torch's own layers
 
 
+ACTIVATED = {"silu": nn.functional.silu, "gelu": nn.functional.gelu, "tanh": torch.tanh}
+
+
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_encoder_and_decoder_equal_torchs_layers(network, shape):
     module, x = built(network, shape)
     encoder, decoder = module.encoder, module.decoder
-    activation = torch.tanh if network.activation == "tanh" else nn.functional.gelu
+    activation = ACTIVATED[network.activation]
     dense = nn.functional.linear
     half = network.kernel // 2
 

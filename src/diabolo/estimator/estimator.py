@@ -36,7 +36,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
         by the width of the data; images of more than 64 × 64 values get `Conv` instead.
     activation : str, default "auto"
-        Of the hidden layers; "auto" is GELU (Hendrycks & Gimpel 2016).
+        Of the hidden layers; "auto" is SiLU (Elfwing et al. 2018).
     kind : {"auto", "table", "image", "series"}, default "auto"
         What the rows are. "auto" goes by the number of dimensions: (n, columns) is a table,
         (n, h, w) and (n, h, w, channels) are images; a series (n, t, channels) must be named.

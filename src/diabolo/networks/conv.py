@@ -43,7 +43,7 @@ class Conv(Network):
     channels: Any = "auto"
     kernel: int = 3
     hidden: Any = ()
-    activation: str = "gelu"
+    activation: str = "silu"
 
     def validate(self) -> None:
         require(

@@ -38,7 +38,7 @@ class MLP(Network):
     kinds: ClassVar[tuple[str, ...]] = ("table", "image", "series")
 
     hidden: Any = "auto"
-    activation: str = "gelu"
+    activation: str = "silu"
     dropout: float = 0.0
     skip: bool | str = "auto"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diabolo.device import (
-    BF16_PRODUCTS,
+    PARALLEL_OPERATIONS,
     arithmetic,
     fits,
     memory_errors,
@@ -109,8 +109,8 @@ def test_small_steps_run_on_one_thread(operations, threads):
 def test_auto_rounds_factors_where_that_is_fast_and_the_net_large(monkeypatch, fast):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert resolve_precision("auto", "cpu", BF16_PRODUCTS) == ("bf16" if fast else "fp32")
-    assert resolve_precision("auto", "cpu", BF16_PRODUCTS - 1) == "fp32"
+    assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS) == ("bf16" if fast else "fp32")
+    assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS - 1) == "fp32"
     assert resolve_precision("bf16", "cpu", 10) == "bf16"
     assert resolve_precision("fp32", "cpu", 10**7) == "fp32"
 

@@ -33,26 +33,28 @@ def resolve_device(device: str) -> str:
     return device
 
 
-#: Products of a weight and a value, for each row, from which bf16 pays where the processor
-#: multiplies it faster: below, the casts cost what the products save.
-BF16_PRODUCTS = 100_000
-
-#: Floating-point operations of a step below which a second thread gains nothing, and waits for
-#: its turn wherever another program holds the core (steps were seen to take 50 times as long).
+#: Floating-point operations of a step below which it is small: a second thread gains nothing, and
+#: waits for its turn wherever another program holds the core (steps were seen to take 50 times as
+#: long); calls, not products, are what takes time.
 PARALLEL_OPERATIONS = 1e8
 
 
-def resolve_precision(precision: str, device: str, products: int) -> str:
+def operations_of_a_step(products: int, rows: float) -> float:
+    """Return the floating-point operations of learning from rows of so many products each."""
+    return 6 * products * rows  # multiply and add: forward, and twice that backward
+
+
+def resolve_precision(precision: str, device: str, operations: float) -> str:
     """Return "fp32" or "bf16"; "auto" is what trains a net faster here.
 
     Parameters
     ----------
-    products : int
-        Of a weight and a value, that a row takes through the net and back.
+    operations : float
+        Floating-point operations of a step. In small steps the casts cost what the products save.
     """
     if precision != "auto":
         return precision
-    return "bf16" if products >= BF16_PRODUCTS and _multiplies_bf16(device) else "fp32"
+    return "bf16" if operations >= PARALLEL_OPERATIONS and _multiplies_bf16(device) else "fp32"
 
 
 def fits(size: int, device: str) -> bool:

@@ -15,7 +15,7 @@ from diabolo.augmentations import AUGMENTATIONS, Shift
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
-from diabolo.device import resolve_precision
+from diabolo.device import operations_of_a_step, resolve_precision
 from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
@@ -199,13 +199,15 @@ def choose_training(
     rows, columns = shape[0], math.prod(shape[1:])
     changes: dict[str, Any] = {
         "validation_fraction": _validation_fraction(training, rows),
-        "precision": resolve_precision(training.precision, device, products),
     }
     if training.batch_size == "auto":
         # About a hundred steps an epoch, within what keeps both the gradient and the product good;
         # from a million rows on steps grow with the root of the rows, and so does their number.
         size = min(rows / 100, 512 * max(1.0, rows / 1e6) ** 0.5)
         changes["batch_size"] = 1 << max(5, round(math.log2(max(1, size))))
+    batch_size: Any = changes.get("batch_size", training.batch_size)
+    operations = operations_of_a_step(products, min(rows, batch_size))
+    changes["precision"] = resolve_precision(training.precision, device, operations)
     if training.optimizer == "auto":
         changes["optimizer"] = "muon" if products >= 100_000 else "adam"
     if training.weight_decay == "auto":

@@ -59,8 +59,8 @@ class Training(Part):
         in a run, or more where they would be further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
-        fp32, and so does scoring. "auto" takes it where a row takes 100,000 products or more, on
-        processors with instructions for it.
+        fp32, and so does scoring. "auto" takes it where a step has 10⁸ operations or more (six for
+        each product of a weight and a value), on processors with instructions for it.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: give up, or stop and keep the best weights so far.
     """

@@ -7,7 +7,7 @@ import contextlib
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.device import PARALLEL_OPERATIONS, arithmetic
+from diabolo.device import PARALLEL_OPERATIONS, arithmetic, operations_of_a_step
 from diabolo.ensemble import Ensemble
 from diabolo.random import Noise
 from diabolo.training import Training, tape
@@ -44,8 +44,7 @@ class Step:
         self.learning_rate = 0.0
         self.parameters = list(module.parameters())
         self.device = str(self.parameters[0].device)
-        # Multiply and add: forward, and twice that backward.
-        self.operations = 6 * module.products * rows / self.an_epoch
+        self.operations = operations_of_a_step(module.products, rows / self.an_epoch)
         self.optimizer = Optimizer(
             training.optimizer,
             self.parameters,

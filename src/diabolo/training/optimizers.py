@@ -38,7 +38,7 @@ class Adam:
         self.first = [[torch.zeros_like(p) for p in group] for group, _ in self.groups]
         self.second = [[torch.zeros_like(p) for p in group] for group, _ in self.groups]
         like = (matrices + vectors)[0]
-        self.count = torch.zeros((), device=like.device)
+        self.count = torch.zeros((), device=like.device, dtype=torch.float32)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[list[Tensor]], rate: float) -> None:

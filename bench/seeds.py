@@ -38,6 +38,7 @@ def lecture(code_size: int, seed: int, epochs: int = 30):
         hidden=(),
         bottleneck=Plain("relu"),
         likelihood="bernoulli",
+        augmentation=None,
         max_epochs=epochs,
         training=Training(
             optimizer="adam",
@@ -47,6 +48,7 @@ def lecture(code_size: int, seed: int, epochs: int = 30):
             early_stopping=False,
             validation_fraction=0.0,
             weight_decay=0.0,
+            averaging=0.0,
             precision="fp32",
         ),
         random_state=seed,

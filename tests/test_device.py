@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from diabolo.device import (
-    BF16_WEIGHTS,
+    PARALLEL_OPERATIONS,
     arithmetic,
+    fits,
     memory_errors,
     resolve_device,
     resolve_precision,
@@ -108,8 +109,8 @@ def test_small_steps_run_on_one_thread(operations, threads):
 def test_auto_rounds_factors_where_that_is_fast_and_the_net_large(monkeypatch, fast):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert resolve_precision("auto", "cpu", BF16_WEIGHTS) == ("bf16" if fast else "fp32")
-    assert resolve_precision("auto", "cpu", BF16_WEIGHTS - 1) == "fp32"
+    assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS) == ("bf16" if fast else "fp32")
+    assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS - 1) == "fp32"
     assert resolve_precision("bf16", "cpu", 10) == "bf16"
     assert resolve_precision("fp32", "cpu", 10**7) == "fp32"
 
@@ -168,3 +169,9 @@ def test_memory_that_is_too_small_is_a_memory_error():
         torch.empty(1 << 60)
     with pytest.raises(RuntimeError, match="something else"), memory_errors():
         raise RuntimeError("something else")
+
+
+def test_data_stays_on_a_gpu_where_half_of_its_free_memory_is_enough(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    assert fits(500, "cuda:1") and not fits(501, "cuda:1")
+    assert fits(10**15, "cpu")

@@ -223,6 +223,7 @@ def test_shapes_that_fit_no_kind(shape, options, message):
     [
         ({"network": MLP((8,))}, r"hidden=\(8,\) beside network=.*inside the network"),
         ({"network": "mlp", "hidden": "auto", "activation": "relu"}, "activation='relu' beside"),
+        ({"network": "conv"}, r"hidden=\(8,\) beside network='conv'"),
         ({"network": "cnn", "hidden": "auto"}, "network='cnn'.*mlp"),
         ({"hidden": (8, 0)}, "hidden"),
         ({"activation": "swish"}, "swish"),

@@ -22,9 +22,9 @@ from diabolo import Autoencoder, datasets, recipes
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.heads import PlainHead
 from diabolo.errors import DataError, HealthWarning, SpecError
-from diabolo.networks import MLP
+from diabolo.layers import chunk_rows
+from diabolo.networks import MLP, Conv
 from diabolo.training import Training
-from diabolo.training.scoring import chunk_rows, widest
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 5)) * [1, 2, 3, 4, 5] + 10
@@ -43,15 +43,21 @@ def same(a, b):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"hidden": "auto", "network": MLP((8,), dropout=0.3)}], ids=str
+    ("data", "options"),
+    [
+        (X, {}),
+        (X, {"hidden": "auto", "network": MLP((8,), dropout=0.3)}),
+        (X.reshape(20, 3, 5), {"hidden": "auto", "network": Conv((4,))}),
+    ],
+    ids=["default", "dropout", "conv"],
 )
-def test_the_same_seed_gives_the_same_weights_to_the_bit(options):
-    first = tiny(**options).fit(X)
-    assert same(first, tiny(**options).fit(X))
-    assert not same(first, tiny(**options | {"random_state": 1}).fit(X))
+def test_the_same_seed_gives_the_same_weights_to_the_bit(data, options):
+    first = tiny(**options).fit(data)
+    assert same(first, tiny(**options).fit(data))
+    assert not same(first, tiny(**options | {"random_state": 1}).fit(data))
     before = state(first)
-    np.testing.assert_equal(state(first.fit(X)), before)
-    assert not same(first.fit(UNIT), tiny(**options).fit(X))
+    np.testing.assert_equal(state(first.fit(data)), before)
+    assert not same(first.fit(UNIT.reshape(data.shape)), tiny(**options).fit(data))
 
 
 def test_the_sources_of_a_seed():
@@ -80,18 +86,23 @@ def test_copies_of_a_fitted_model_are_equal_to_the_bit(copier):
     assert not np.array_equal(again.transform(X), model.transform(X)), "copies share no weights"
 
 
-@pytest.fixture(scope="module")
-def many():
+@pytest.fixture(
+    scope="module",
+    params=[((7,), MLP((300, 20))), ((6, 5), Conv((64,), hidden=(20,)))],
+    ids=["mlp", "conv"],
+)
+def many(request):
     """A fitted model whose chunk is smaller than the data, and the data."""
-    data = np.random.default_rng(1).normal(size=(9000, 7))
-    model = Autoencoder(3, hidden=(300, 20), max_epochs=1, random_state=0)
+    shape, network = request.param
+    data = np.random.default_rng(1).normal(size=(9000, *shape))
+    model = Autoencoder(3, network=network, max_epochs=1, random_state=0)
     return model.fit(data[:500]), data
 
 
 @pytest.mark.parametrize("n", [1, 5, 700, 5000])
 def test_results_do_not_depend_on_the_rows_beside_to_the_bit(many, n):
     model, data = many
-    assert 700 < chunk_rows(widest(model.module_)) < 5000
+    assert 700 < chunk_rows(model.module_) < 5000
     methods = (model.transform, model.reconstruct, model.reconstruction_error, model.score_samples)
     order = rng.permutation(n)
     cuts = np.unique(rng.integers(0, n, 4))[1:]

@@ -11,13 +11,15 @@ from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.errors import DiaboloError, SpecError
 from diabolo.estimator.resolved import AXES
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
-from diabolo.networks import MLP, NETWORKS
+from diabolo.networks import MLP, NETWORKS, Conv
 from diabolo.spec import part_from_json, part_to_json, require, resolve_part
 from diabolo.training import Training
 
 PARTS = [
     ("network", MLP((512, 64), activation="relu", dropout=0.25)),
     ("network", MLP(())),
+    ("network", Conv()),
+    ("network", Conv((8, 16), kernel=5, hidden=(32,), activation="relu")),
     ("bottleneck", Plain("sigmoid")),
     ("likelihood", Bernoulli()),
     ("likelihood", MSE(output="relu")),
@@ -73,6 +75,7 @@ def test_what_is_no_part_of_the_axis_is_refused_with_the_choices(value):
         ({"part": "mlp", "width": 3}, "part 'mlp'.*width"),
         ({"part": "mlp", "hidden": [8], "dropout": 1.0}, "dropout"),
         ({"part": "mlp", "hidden": [0]}, "hidden"),
+        ({"part": "conv", "channels": [8], "dropout": 0.5}, "part 'conv'.*dropout"),
     ],
 )
 def test_a_damaged_part_is_a_spec_error(config, message):
@@ -91,6 +94,15 @@ def test_a_damaged_part_is_a_spec_error(config, message):
         (lambda: MLP(activation="swish"), "swish.*relu"),
         (lambda: MLP(dropout=-0.1), "dropout"),
         (lambda: MLP(dropout=float("nan")), "dropout"),
+        (lambda: Conv(()), "channels"),
+        (lambda: Conv((8, 0)), "channels"),
+        (lambda: Conv(8), r"channels=8.*\(32, 64\)"),
+        (lambda: Conv(kernel=4), "kernel=4 .*odd"),
+        (lambda: Conv(kernel=1), "kernel=1 "),
+        (lambda: Conv(kernel=3.0), "kernel=3.0 "),
+        (lambda: Conv(hidden="auto"), "hidden"),
+        (lambda: Conv(hidden=(-1,)), "hidden"),
+        (lambda: Conv(activation="swish"), "swish.*relu"),
         (lambda: Plain("gelu"), "gelu.*relu"),
         (lambda: MSE("softmax"), "softmax.*relu.*Bernoulli"),
     ],

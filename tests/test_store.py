@@ -15,7 +15,7 @@ from diabolo import Autoencoder, load, store
 from diabolo.bottlenecks import Plain
 from diabolo.errors import WriteError
 from diabolo.likelihoods import MSE
-from diabolo.networks import MLP
+from diabolo.networks import MLP, Conv
 from diabolo.training import Training
 
 rng = np.random.default_rng(0)
@@ -25,6 +25,10 @@ CASES = {
     "table": (TABLE, {}),
     "frame": (FRAME, {"hidden": [8]}),
     "pixels": ((TABLE[:, :, None] * 40 + 120).clip(0, 255).astype(np.uint8), {}),
+    "images": (
+        rng.integers(0, 256, (30, 5, 6, 2), np.uint8),
+        {"hidden": "auto", "network": Conv((4, 6), kernel=5, hidden=(8,))},
+    ),
     "series": (rng.normal(size=(30, 5, 2)), {"kind": "series", "hidden": np.array([8])}),
     "parts": (
         np.abs(TABLE),

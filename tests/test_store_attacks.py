@@ -71,6 +71,7 @@ def put(*path_and_value):
         (lambda c: c["spec"].pop("network"), "network"),
         (put("spec", "network", {"part": "cnn"}), "unknown part 'cnn'"),
         (put("spec", "network", "mlp"), "do not fit together"),
+        (put("spec", "network", {"part": "conv", "channels": [4]}), "network"),
         (put("spec", "network", "hidden", [9]), "size mismatch"),
         (put("spec", "network", "hidden", [10**9, 10**9]), "do not fit together"),
         (put("spec", "network", "hidden", "auto"), "network"),

@@ -29,6 +29,7 @@ RESOLVED = {
     "learning_rate": 3e-3,
     "validation_fraction": 0.2,
     "weight_decay": 0.0,
+    "averaging": 0.0,
     "precision": "fp32",
 }
 
@@ -157,22 +158,22 @@ def test_batches_cover_every_row_once_an_epoch_in_even_pieces(rows, size, monkey
 
 
 def test_the_schedule():
-    assert [factor("constant", i, 9) for i in range(9)] == [1.0] * 9
+    assert [factor("constant", i / 9) for i in range(9)] == [1.0] * 9
     steps = 1000
-    rates = [factor("one_cycle", i, steps) for i in range(steps)]
+    rates = [factor("one_cycle", (i + 0.5) / steps) for i in range(steps)]
     assert rates[0] == pytest.approx(0.5 / 100) and rates[49] == pytest.approx(0.495)
     assert max(rates) == pytest.approx(1, abs=1e-4) and int(np.argmax(rates)) == 100
     assert rates[549] == pytest.approx(0.5, abs=1e-3)  # a cosine is halfway down in the middle
     assert 0 < rates[-1] < 1e-5
     assert (np.diff(rates)[101:] < 0).all()
     for few in (1, 2, 5):
-        assert all(0 < factor("one_cycle", i, few) <= 1 for i in range(few))
+        assert all(0 < factor("one_cycle", (i + 0.5) / few) <= 1 for i in range(few))
 
 
 def test_the_rate_of_a_look_is_the_scheduled_one():
     x = torch.from_numpy(low_rank())
     _, record = run(x, torch.zeros(200, dtype=torch.bool), 3, batch_size=100)
-    wanted = [3e-3 * factor("one_cycle", step, 6) for step in (1, 3, 5)]
+    wanted = [3e-3 * factor("one_cycle", (step + 0.5) / 6) for step in (1, 3, 5)]
     assert [row["learning_rate"] for row in record.history] == pytest.approx(wanted)
 
 

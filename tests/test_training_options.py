@@ -7,17 +7,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.samples import initialised, low_rank
+from tests.samples import low_rank
 
 from diabolo import Autoencoder
-from diabolo.bottlenecks import Plain
 from diabolo.errors import SpecError
-from diabolo.likelihoods import MSE
+from diabolo.estimator.defaults import choose_training
+from diabolo.layers import Dense, chunk_rows
 from diabolo.networks import MLP
 from diabolo.training import Training
-from diabolo.training.optimizers import build_optimizer
 from diabolo.training.progress import Lines
-from diabolo.training.scoring import chunk_rows, in_chunks
+from diabolo.training.scoring import in_chunks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,18 +76,6 @@ def test_options_are_training_parts_and_epochs_are_whole():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_weight_decay_shrinks_matrices_and_leaves_biases(optimizer):
-    module = initialised(0, torch.ones(3, 6), 2, MLP((8,)), Plain(), MSE())
-    before = {name: p.detach().clone() for name, p in module.named_parameters()}
-    for parameter in module.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    build_optimizer(optimizer, module, 0.1, 0.5).step(0.5)  # rate 0.05, so 1 − 0.05 × 0.5
-    for name, parameter in module.named_parameters():
-        kept = 0.975 if parameter.ndim == 2 else 1.0
-        torch.testing.assert_close(parameter.detach(), kept * before[name], msg=name)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_every_optimiser_learns(optimizer):
     options = Training(
         optimizer=optimizer, learning_rate=1e-2, batch_size=16, validation_fraction=0.1
@@ -115,8 +102,8 @@ def test_precision_changes_the_quality_little(precision, worse):
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 300])
 def test_chunks_are_one_size_and_give_every_row_back(n):
-    module = torch.nn.Linear(20_000, 3)
-    size = chunk_rows(20_000)
+    module = Dense(20_000, 3)
+    size = chunk_rows(module)
     assert size == 64
     shapes = []
 
@@ -160,10 +147,14 @@ def test_lines_appear_where_a_look_takes_long(capsys):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(20, 6), (600, 6), (600, 300)])
-def test_weight_decay_fades_as_rows_come_in(rows, columns):
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_weight_decay_fades_as_rows_come_in(rows, columns, optimizer):
     data = np.random.default_rng(0).normal(size=(rows, columns))
-    resolved = Autoencoder(2, hidden=(4,), max_epochs=1).fit(data).spec_.training
-    assert resolved.weight_decay == min(3.0, 12 * min(columns, 100) / rows)
+    training = Training(optimizer=optimizer)
+    fitted = Autoencoder(2, hidden=(4,), max_epochs=1, training=training).fit(data)
+    least = 0.3 if optimizer == "muon" else 0.0
+    wanted = max(least, min(3.0, 12 * min(columns, 100) / rows))
+    assert fitted.spec_.training.weight_decay == wanted
 
 
 def test_few_rows_are_not_learned_by_heart():
@@ -205,3 +196,19 @@ def test_tables_that_are_linear_are_learned_nearly_as_well_as_by_pca():
     }
     assert errors[True] < 1.2 * by_pca
     assert errors[True] < errors[False]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "epochs"),
+    [
+        (100, 32, 180),
+        (5_000, 64, 36),
+        (60_000, 512, 24),
+        (10**6, 512, 4),
+        (10**7, 2048, 1),
+        (10**8, 4096, 1),
+    ],
+)
+def test_batches_and_epochs_go_by_the_rows(rows, batch_size, epochs):
+    training, chosen = choose_training(None, "auto", (rows, 20), 5_000, "cpu")
+    assert (training.batch_size, chosen) == (batch_size, epochs)

@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--rounds", type=int, default=3, help="turns of all that is compared")
     parser.add_argument("--budget", type=float, default=300, help="seconds to reach quality in")
-    parser.add_argument("--short-epochs", type=int, default=4, help="of Diabolo's short training")
+    parser.add_argument("--short-epochs", type=int, default=7, help="of Diabolo's short training")
     parser.add_argument(
         "--long-epochs", type=int, help="of Diabolo's long training; default: what fits the budget"
     )

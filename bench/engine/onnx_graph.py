@@ -47,7 +47,9 @@ def error_graph(module: Any) -> Any:
         matrix = constant(_array(layer.weight), f"weight{i}")
         bias = constant(_array(layer.bias), f"bias{i}")
         name = add("Gemm", [name, matrix, bias], f"linear{i}", transB=1)
-        if layer.activation != "linear":
+        if layer.activation == "silu":  # x · sigmoid(x), for which this version has no name
+            name = add("Mul", [name, add("Sigmoid", [name], f"gate{i}")], f"active{i}")
+        elif layer.activation != "linear":
             name = add(OPERATORS[layer.activation], [name], f"active{i}")
     if module.likelihood.support == (0.0, 1.0):
         name = add("Sigmoid", [name], "mean")

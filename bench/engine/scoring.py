@@ -78,10 +78,10 @@ def run(options: argparse.Namespace) -> Section:
 def reduced_errors(model: Any, pictures: np.ndarray) -> np.ndarray:
     """Return the reconstruction errors with products in bf16, in the chunks of scoring."""
     from diabolo.device import arithmetic
-    from diabolo.training.scoring import chunk_rows, widest
+    from diabolo.layers import chunk_rows
 
     module = model.module_
-    pieces = torch.from_numpy(pictures).split(chunk_rows(widest(module)))
+    pieces = torch.from_numpy(pictures).split(chunk_rows(module))
     with torch.inference_mode(), arithmetic("bf16"):
         errors = [
             (rows - module.reconstruct(rows).float()).square().flatten(1).mean(dim=1)

@@ -24,6 +24,7 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto", network: Any = Non
         schedule="constant",
         validation_fraction=0.0,
         weight_decay=0.0,
+        averaging=0.0,
         early_stopping=False,
         precision=precision,
     )
@@ -32,6 +33,7 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto", network: Any = Non
         network=MLP(job.widths, "relu", skip=False) if network is None else network,
         likelihood=MSE(),
         scaling="none",
+        augmentation=None,
         max_epochs=job.epochs,
         training=training,
         device=job.device,

@@ -2,7 +2,7 @@
 
 ::
 
-    x ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, the parameters of p(x | z)
+    x ── augmentation ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, of p(x | z)
     objective = −log p(x | z)  +  cost of the bottleneck          (per sample, named terms)
 """
 
@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from diabolo.augmentations import Shift
 from diabolo.bottlenecks import Plain
 from diabolo.bottlenecks.code import Code
-from diabolo.layers import initialise
+from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP
+from diabolo.networks import Network
 from diabolo.random import Noise, torch_generator
 
 
@@ -48,9 +49,10 @@ class AutoencoderModule(nn.Module):
         self,
         shape: tuple[int, ...],
         code_size: int,
-        network: MLP,
+        network: Network,
         bottleneck: Plain,
         likelihood: Likelihood,
+        augmentation: Shift | None = None,
     ):
         super().__init__()
         self.encoder = network.encoder(shape)
@@ -58,6 +60,7 @@ class AutoencoderModule(nn.Module):
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
         self.shape = shape
         self.likelihood = likelihood
+        self.augmentation = augmentation
 
     @classmethod
     def empty(cls, *args) -> AutoencoderModule:
@@ -74,12 +77,19 @@ class AutoencoderModule(nn.Module):
         """
         initialise(self, torch_generator(seed, "weights"))
         self.decoder.set_output_bias(self.likelihood.bias(x.mean(dim=0)))
-        self.bottleneck.centre(self.encoder(x))
+        # In pieces, for the maps of large images would not fit.
+        features = [self.encoder(piece) for piece in x.split(chunk_rows(self))]
+        self.bottleneck.centre(torch.cat(features))
 
     @property
     def weights(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def products(self) -> int:
+        """Number of products of a weight and a value that a row takes, there and back."""
+        return sum(layer.products for layer in layers_of(self))
 
     def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
         """Return the codes of x (n, *shape)."""
@@ -90,10 +100,25 @@ class AutoencoderModule(nn.Module):
         return self.decoder(z, noise)
 
     def objective(self, x: torch.Tensor, noise: Noise | None = None) -> Loss:
-        """Return the named terms that training minimises, for x (n, *shape)."""
+        """Return the named terms that training minimises, for x (n, *shape).
+
+        With noise, x is augmented first: the target changes with the input.
+        """
+        if noise is not None and self.augmentation is not None:
+            x = self.augmentation.apply(x, noise)
         code = self.encode(x, noise)
-        log_prob = self.likelihood.log_prob(self.decode(code.z, noise), x)
-        return Loss({"reconstruction": -log_prob.flatten(1).sum(dim=1), **code.costs})
+        log_prob = self._log_prob(code.z, x, noise)
+        return Loss({"reconstruction": -log_prob, **code.costs})
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log p(x | z) of x (n, *shape) at its code, (n,)."""
+        return self._log_prob(self.encode(x).z, x)
+
+    def _log_prob(
+        self, z: torch.Tensor, x: torch.Tensor, noise: Noise | None = None
+    ) -> torch.Tensor:
+        px = self.decode(z, noise)
+        return self.likelihood.log_prob(px, x).flatten(1).sum(dim=1)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""

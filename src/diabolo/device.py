@@ -33,20 +33,40 @@ def resolve_device(device: str) -> str:
     return device
 
 
-#: Weights from which bf16 pays where the processor multiplies it faster: below, the casts cost
-#: what the products save.
-BF16_WEIGHTS = 100_000
-
-#: Floating-point operations of a step below which a second thread gains nothing, and waits for
-#: its turn wherever another program holds the core (steps were seen to take 50 times as long).
+#: Floating-point operations of a step below which it is small: a second thread gains nothing, and
+#: waits for its turn wherever another program holds the core (steps were seen to take 50 times as
+#: long); calls, not products, are what takes time.
 PARALLEL_OPERATIONS = 1e8
 
 
-def resolve_precision(precision: str, device: str, weights: int) -> str:
-    """Return "fp32" or "bf16"; "auto" is what trains a net of this many weights faster here."""
+def operations_of_a_step(products: int, rows: float) -> float:
+    """Return the floating-point operations of learning from rows of so many products each."""
+    return 6 * products * rows  # multiply and add: forward, and twice that backward
+
+
+def resolve_precision(precision: str, device: str, operations: float) -> str:
+    """Return "fp32" or "bf16"; "auto" is what trains a net faster here.
+
+    Parameters
+    ----------
+    operations : float
+        Floating-point operations of a step. In small steps the casts cost what the products save.
+    """
     if precision != "auto":
         return precision
-    return "bf16" if weights >= BF16_WEIGHTS and _multiplies_bf16(device) else "fp32"
+    return "bf16" if operations >= PARALLEL_OPERATIONS and _multiplies_bf16(device) else "fp32"
+
+
+def fits(size: int, device: str) -> bool:
+    """Whether data of this size in bytes may stay on the device while a model is trained.
+
+    Half of a GPU's free memory is left for weights and what is computed.
+    """
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return True
+    return size <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 def _short(error: Exception) -> str:
@@ -113,7 +133,8 @@ def arithmetic(
     precision : {"fp32", "bf16"}
         "fp32": products take the fastest path that keeps fp32 numbers; on CPUs that is oneDNN,
         which torch reaches only when its precision flag says "medium" (relative error 6e-7).
-        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said.
+        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said, nor for
+        small steps, where oneDNN takes three times as long to begin.
         "bf16": autocast.
     operations : float, optional
         Floating-point operations of each step in the block; small steps run on one thread.
@@ -122,8 +143,10 @@ def arithmetic(
 
     kind = torch.device(device).type
     threads = torch.get_num_threads()
-    _MATMUL_PRECISION.enter("medium" if kind == "cpu" and not _rounds_products() else "highest")
-    if operations is not None and operations < PARALLEL_OPERATIONS:
+    small = operations is not None and operations < PARALLEL_OPERATIONS
+    onednn = kind == "cpu" and not small and not _rounds_products()
+    _MATMUL_PRECISION.enter("medium" if onednn else "highest")
+    if small:
         torch.set_num_threads(1)
     try:
         # Without autocast's cache, which would keep using the weights of the block's first step.

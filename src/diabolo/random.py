@@ -7,6 +7,7 @@ and nobody else's random state is touched.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,22 @@ class Noise:
     """
 
     def __init__(self, seed: int, *key: int | str, device: str = "cpu"):
-        self.generator = torch_generator(seed, *key, device=device)
+        self.seed, self.key, self.device = seed, key, device
+
+    @functools.cached_property
+    def generator(self) -> torch.Generator:
+        """Where the numbers come from; made when first asked for, which most steps never do."""
+        return torch_generator(self.seed, *self.key, device=self.device)
+
+    def integers(self, below: int, shape: tuple[int, ...]) -> torch.Tensor:
+        """Return whole numbers from 0 to below `below`."""
+        import torch
+
+        return torch.randint(below, shape, generator=self.generator, device=self.device)
+
+    def again(self) -> Noise:
+        """Return the same noise from its beginning."""
+        return Noise(self.seed, *self.key, device=self.device)
 
     def uniform_like(self, x: torch.Tensor) -> torch.Tensor:
         """Return uniform numbers in [0, 1) of x's shape, in fp32: bf16 knows only 256 of them."""

@@ -223,7 +223,7 @@ def test_jax_trains_as_torch_does():
     assert ours < 0.8 * np.square(held_out).sum(axis=1).mean()
 
 
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize("activation", ["silu", "gelu", "relu"])
 @pytest.mark.parametrize("likelihood", ["mse", "bernoulli"])
 def test_the_onnx_graph_gives_the_reconstruction_errors(activation, likelihood):
     pytest.importorskip("onnxruntime")

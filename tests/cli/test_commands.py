@@ -16,7 +16,7 @@ from diabolo.bottlenecks import Plain
 from diabolo.cli import common
 from diabolo.data.readers import open_source
 from diabolo.likelihoods import MSE
-from diabolo.networks import MLP
+from diabolo.networks import MLP, Conv
 from diabolo.training import Training
 
 QUICK = ("--max-epochs", 3, "--quiet")
@@ -75,6 +75,35 @@ def test_every_option_of_train_arrives(diabolo, csv, tmp_path):
     assert model.spec_ == same.spec_
     rows = open_source(csv).read()
     np.testing.assert_array_equal(model.transform(rows), same.transform(rows))
+
+
+@pytest.mark.parametrize(
+    ("options", "network"),
+    [
+        ("--network conv", Conv()),
+        (
+            "--channels 4,8 --kernel 5 --hidden 6 --activation relu",
+            Conv((4, 8), 5, (6,), "relu"),
+        ),
+        ("--network mlp", MLP()),
+        ("--activation tanh", MLP(activation="tanh")),
+        ("--hidden 6 --dropout 0.5", MLP((6,), dropout=0.5)),
+        ("--network auto --channels auto --hidden auto", MLP()),
+    ],
+)
+def test_options_of_the_network_arrive(options, network, diabolo, tmp_path):
+    images = np.random.default_rng(0).random((40, 7, 5))
+    np.save(tmp_path / "images.npy", images)
+    data, model = tmp_path / "images.npy", tmp_path / "model"
+    done = diabolo(
+        *("train", data, "--out", model, "--code-size", 3, "--max-epochs", 1, *options.split())
+    )
+    assert done.status == 0, done.err
+    network = network.resolved((7, 5))
+    assert load(model).spec_.network == network
+    between = "".join(" × ".join(map(str, size)) + " → " for size in network.sizes((7, 5)))
+    assert f"7 × 5 → {between}3, " in done.err
+    assert repr(network.activation) in diabolo("info", model).out
 
 
 @pytest.mark.parametrize(("text", "hidden"), [("", ()), ("8", (8,)), ("auto", None)])

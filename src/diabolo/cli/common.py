@@ -138,13 +138,17 @@ def mapped(
     function: Callable[[Any], Any],
     names: tuple[str, ...] | None = None,
 ) -> Iterator[Any]:
-    """Yield `function` of the rows of a source piece by piece, frames reduced to `names`."""
+    """Yield `function` of the rows of a source piece by piece, frames reduced to `names`.
+
+    The next piece is read while one is computed and written.
+    """
+    from diabolo.data.ahead import ahead
     from diabolo.data.containers import select
 
     done = 0
     rows = max(1, min(ROWS, VALUES // math.prod(estimator.schema_.shape)))
     with _bar(source) as advance:
-        for piece in source.chunks(rows):
+        for piece in ahead(source.chunks(rows)):
             with about(source.path, done):
                 result = function(select(piece, names))
             yield result

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from diabolo.activations import ACTIVATIONS
+from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks.plain import CODE_ACTIVATIONS
 from diabolo.cli import common, options
 from diabolo.data.schema import KINDS, SCALINGS
+from diabolo.errors import DataError, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
+from diabolo.networks import NETWORKS
 from diabolo.recipes import RECIPES
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
 
@@ -24,19 +29,25 @@ def train(
     quiet: Annotated[bool, main.flag("Show no progress.", "--quiet", "-q")] = False,
     recipe: Annotated[str, model.choice("Variant", RECIPES, auto=False)] = "undercomplete",
     code_size: Annotated[Any, model.number("Numbers in a code, or auto.")] = "auto",
+    network: Annotated[str, model.choice("Layers", NETWORKS)] = "auto",
     hidden: Annotated[Any, model.widths("Hidden layers: auto, 256,128 or '' for none.")] = "auto",
+    channels: Annotated[Any, model.widths("Stages of conv: auto or 32,64.")] = "auto",
+    kernel: Annotated[Any, model.number("Side of conv's kernels, odd.", int, False)] = None,
     activation: Annotated[str, model.choice("Of the hidden layers", ACTIVATIONS)] = "auto",
     code_activation: Annotated[str, model.choice("Of codes", CODE_ACTIVATIONS, False)] = "linear",
+    augmentation: Annotated[str, model.choice("Of rows", (*AUGMENTATIONS, "none"))] = "auto",
     likelihood: Annotated[str, model.choice("The loss", (*LIKELIHOODS, "relu"))] = "auto",
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
-    dropout: Annotated[float, model.number("Share of units dropped.", float, False)] = 0.0,
+    dropout: Annotated[Any, model.number("Share of units dropped.", float, False)] = None,
     max_epochs: Annotated[Any, loop.number("Passes over the data, or auto.")] = "auto",
     batch_size: Annotated[Any, loop.number("Rows a step, or auto.")] = "auto",
     optimizer: Annotated[str, loop.choice("Step rule", OPTIMIZERS)] = "auto",
     learning_rate: Annotated[Any, loop.number("Highest learning rate, or auto.", float)] = "auto",
     schedule: Annotated[str, loop.choice("Of the learning rate", SCHEDULES, False)] = "one_cycle",
     weight_decay: Annotated[Any, loop.number("Pull towards zero, or auto.", float)] = "auto",
+    members: Annotated[int, loop.number("Autoencoders trained at once.", int, False)] = 1,
+    trim: Annotated[float, loop.number("Share of outliers left out.", float, False)] = 0.0,
     validation_fraction: Annotated[Any, loop.number("Share held out, or auto.", float)] = "auto",
     no_early_stopping: Annotated[bool, loop.flag("Do all epochs.", "--no-early-stopping")] = False,
     keep_on_interrupt: Annotated[
@@ -62,20 +73,27 @@ def train(
     """
     from diabolo import store
     from diabolo.bottlenecks import Plain
-    from diabolo.errors import SchemaError
     from diabolo.likelihoods import MSE
-    from diabolo.networks import MLP
     from diabolo.training import Training
 
     # Whatever needs no torch comes first: a wrong name is told at once.
     store.check_target(out)
-    network = MLP(hidden, "gelu" if activation == "auto" else activation, dropout)
+    layers = _layers(
+        network,
+        hidden=hidden,
+        channels=channels,
+        kernel=kernel,
+        activation=activation,
+        dropout=dropout,
+    )
     training = Training(
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
         schedule=schedule,
         weight_decay=weight_decay,
+        members=members,
+        trim=trim,
         validation_fraction=validation_fraction,
         early_stopping=not no_early_stopping,
         precision=precision,
@@ -85,16 +103,17 @@ def train(
     rows = _without(source.read(), drop or [], source.path)
     estimator = RECIPES[recipe](
         code_size=code_size,
-        network=network,
         kind=kind,
         scaling=scaling,
         bottleneck=Plain(code_activation),
+        augmentation=None if augmentation == "none" else augmentation,
         likelihood=MSE(output="relu") if likelihood == "relu" else likelihood,
         max_epochs=max_epochs,
         training=training,
         device=device,
         random_state=seed,
         verbose=0 if quiet else 1,
+        **layers,
     )
     began = time.perf_counter()
     with common.about(source.path):
@@ -105,20 +124,39 @@ def train(
     seconds = time.perf_counter() - began
     estimator.save(out)
     spec = estimator.spec_
-    widths = " → ".join(map(str, (*spec.network.hidden, spec.code_size)))
+    shape = estimator.schema_.shape
+    sizes = (shape, *spec.network.sizes(shape), (spec.code_size,))
     common.say(
         f"trained on {len(rows):,} rows in {seconds:.1f} s: "
-        f"{' × '.join(map(str, estimator.schema_.shape))} → {widths}, {spec.likelihood}, "
+        f"{' → '.join(' × '.join(map(str, size)) for size in sizes)}, {spec.likelihood}, "
         f"{common.epochs(estimator)}"
     )
     common.say(common.losses(estimator))
     print(out)
 
 
+def _layers(network: str, **options: Any) -> dict[str, Any]:
+    """Return the estimator's arguments that say what its network is."""
+    given = {name: value for name, value in options.items() if value not in (None, "auto")}
+    if network == "auto" and given.keys() <= {"activation"}:
+        return given
+    chosen = NETWORKS if network == "auto" else {network: NETWORKS[network]}
+    has = {name: [f.name for f in dataclasses.fields(cls)] for name, cls in chosen.items()}
+    for name, cls in chosen.items():
+        if given.keys() <= set(has[name]):
+            return {"network": cls(**given)}
+
+    def dashed(names: Iterable[str]) -> str:
+        return ", ".join(f"--{name}" for name in names if name in options)
+
+    raise SpecError(
+        f"--network {network} does not go with {dashed(given)}: "
+        + "; ".join(f"{name} has {dashed(fields)}" for name, fields in has.items())
+    )
+
+
 def _without(rows: Any, names: list[str], path: str) -> Any:
     """Return the rows of a table without these columns."""
-    from diabolo.errors import DataError
-
     columns = [str(name) for name in getattr(rows, "columns", [])]
     missing = [name for name in names if name not in columns]
     if missing:

@@ -11,21 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diabolo.augmentations import AUGMENTATIONS, Shift
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
-from diabolo.device import resolve_precision
+from diabolo.device import operations_of_a_step, resolve_precision
 from diabolo.errors import DataError, SpecError
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS
-from diabolo.networks.mlp import MOST
+from diabolo.networks import MLP, NETWORKS, Conv, Network
+from diabolo.networks.base import MOST
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training
 
 if TYPE_CHECKING:
     import torch
+
+
+#: Values of an image above which it gets convolutions: a fully connected layer would have millions
+#: of weights. Below, it is better and faster (MNIST in 8 numbers, held-out images: error 9.6 in
+#: 92 s, with convolutions 11.5 in 213 s).
+CONV_VALUES = 64 * 64
 
 
 def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
@@ -84,7 +91,9 @@ def choose_scaling(
     return "standard" if likelihood.centred else "scale"
 
 
-def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int, ...]) -> MLP:
+def choose_network(
+    network: Any, hidden: Any, activation: str, kind: str, shape: tuple[int, ...]
+) -> Network:
     """Return the network; `hidden` and `activation` are shortcuts, refused beside a network."""
     if network is not None:
         for name, value in (("hidden", hidden), ("activation", activation)):
@@ -92,13 +101,43 @@ def choose_network(network: Any, hidden: Any, activation: str, shape: tuple[int,
                 isinstance(value, str) and value == "auto",
                 f"{name}={value!r} beside network={network!r}: set it inside the network",
             )
-        return resolve_part(network, NETWORKS, "network").resolved(shape)
+        part = resolve_part(network, NETWORKS, "network")
+        others = [f"{cls.__name__}(…)" for cls in NETWORKS.values() if kind in cls.kinds]
+        require(
+            kind in part.kinds,
+            f"network={part!r} needs rows of kind {' or '.join(map(repr, part.kinds))}, and these "
+            f"are of kind {kind!r}: pass network={' or '.join(others)}",
+        )
+        return part.resolved(shape)
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
         hidden = (hidden,)
     if isinstance(hidden, list | tuple | np.ndarray):
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
-    activation = "gelu" if activation == "auto" else activation
+    # As good as GELU (a little better on tables), and a quarter of its time in small nets.
+    activation = "silu" if activation == "auto" else activation
+    if kind == "image" and hidden == "auto" and math.prod(shape) > CONV_VALUES:
+        return Conv(activation=activation).resolved(shape)
     return MLP(hidden=hidden, activation=activation).resolved(shape)
+
+
+def choose_augmentation(
+    augmentation: Any, kind: str, shape: tuple[int, ...], code_size: int
+) -> Shift | None:
+    """Return the augmentation: "auto" moves images by a pixel where image and code are large.
+
+    In images below 16 pixels a pixel is too large a step; and where an image is moved to takes room
+    in the code, which a small one has better uses for (Fashion-MNIST in 8 numbers: error of
+    held-out images 9.4 with it and 8.9 without; MNIST in 30: 3.3 and 3.4, and ever better with
+    longer training).
+    """
+    if isinstance(augmentation, str) and augmentation == "auto":
+        suits = kind == "image" and min(shape[:2]) >= 16 and code_size >= 20
+        return Shift() if suits else None
+    if augmentation is None:
+        return None
+    part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
+    part.check(kind, shape)
+    return part
 
 
 def choose_held_out(training: Training | None, rows: int, seed: int) -> np.ndarray:
@@ -143,7 +182,7 @@ def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
 
 
 def choose_training(
-    training: Training | None, max_epochs: Any, shape: tuple[int, ...], weights: int, device: str
+    training: Training | None, max_epochs: Any, shape: tuple[int, ...], products: int, device: str
 ) -> tuple[Training, int]:
     """Return the options of the loop and the number of epochs, with nothing left on "auto".
 
@@ -151,8 +190,8 @@ def choose_training(
     ----------
     shape : tuple of int
         Of the data (n, …), held-out rows included.
-    weights : int
-        In the network.
+    products : int
+        Of a weight and a value, that a row takes through the network and back.
     device : str
         Where it trains; only the precision goes by it.
     """
@@ -160,33 +199,44 @@ def choose_training(
     rows, columns = shape[0], math.prod(shape[1:])
     changes: dict[str, Any] = {
         "validation_fraction": _validation_fraction(training, rows),
-        "precision": resolve_precision(training.precision, device, weights),
     }
     if training.batch_size == "auto":
-        # About a hundred steps an epoch, within what keeps both the gradient and the product good.
-        changes["batch_size"] = 1 << max(5, min(9, round(math.log2(max(1, rows / 100)))))
+        # About a hundred steps an epoch, within what keeps both the gradient and the product good;
+        # from a million rows on steps grow with the root of the rows, and so does their number.
+        size = min(rows / 100, 512 * max(1.0, rows / 1e6) ** 0.5)
+        changes["batch_size"] = 1 << max(5, round(math.log2(max(1, size))))
+    batch_size: Any = changes.get("batch_size", training.batch_size)
+    operations = operations_of_a_step(products, min(rows, batch_size))
+    changes["precision"] = resolve_precision(training.precision, device, operations)
+    if training.optimizer == "auto":
+        changes["optimizer"] = "muon" if products >= 100_000 else "adam"
     if training.weight_decay == "auto":
         # Chosen on 18 small tables by the error of rows that were kept apart.
-        changes["weight_decay"] = min(3.0, 12 * min(columns, 100) / rows)
-    if training.optimizer == "auto":
-        changes["optimizer"] = "muon" if weights >= 100_000 else "adam"
+        decay = min(3.0, 12 * min(columns, 100) / rows)
+        # Muon's updates are as large at the end of a run as at its beginning: without decay the
+        # weights outgrow them (held-out error on MNIST after 5 epochs 3.57, with it 3.31).
+        muon = changes.get("optimizer", training.optimizer) == "muon"
+        changes["weight_decay"] = max(0.3, decay) if muon else decay
     training = dataclasses.replace(training, **changes)
-    if training.learning_rate == "auto":
-        rate = 1e-2 if training.optimizer == "muon" else 3e-3
-        training = dataclasses.replace(training, learning_rate=rate)
+    steps_an_epoch = max(1, round(rows * (1 - training.validation_fraction) / training.batch_size))
+    # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
+    usual = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
     if max_epochs == "auto":
-        steps_an_epoch = max(
-            1, round(rows * (1 - training.validation_fraction) / training.batch_size)
-        )
-        # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
-        steps = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
-        max_epochs = max(4, math.ceil(steps / steps_an_epoch))
+        least = max(1, min(4, round(4e6 / rows)))
+        max_epochs = max(least, math.ceil(usual / steps_an_epoch))
     require(
         isinstance(max_epochs, int | np.integer)
         and not isinstance(max_epochs, bool)
         and max_epochs >= 1,
         f"max_epochs={max_epochs!r} must be a whole number ≥ 1 or 'auto'",
     )
+    if training.learning_rate == "auto":
+        rate = 3e-3
+        if training.optimizer == "muon":
+            # Longer runs have time for smaller steps (30 epochs of MNIST: held-out error 2.12 at
+            # 1e-2, 2.09 at 6e-3).
+            rate = 1e-2 * max(0.3, min(1.0, usual / (max_epochs * steps_an_epoch)) ** 0.5)
+        training = dataclasses.replace(training, learning_rate=rate)
     return training, int(max_epochs)
 
 

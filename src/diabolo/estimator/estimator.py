@@ -34,9 +34,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         within 2 and 64.
     hidden : tuple of int or "auto", default "auto"
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
-        by the width of the data.
+        by the width of the data; images of more than 64 × 64 values get `Conv` instead.
     activation : str, default "auto"
-        Of the hidden layers; "auto" is GELU (Hendrycks & Gimpel 2016).
+        Of the hidden layers; "auto" is SiLU (Elfwing et al. 2018).
     kind : {"auto", "table", "image", "series"}, default "auto"
         What the rows are. "auto" goes by the number of dimensions: (n, columns) is a table,
         (n, h, w) and (n, h, w, channels) are images; a series (n, t, channels) must be named.
@@ -45,10 +45,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         by the type's maximum, leaves images in [0, 1] and all data of a Bernoulli likelihood
         alone, and otherwise standardises (for a rectified output: without centring).
     network : Network or str, optional
-        An explicit network, for example ``MLP((512, 64), dropout=0.1)``; then `hidden` and
-        `activation` must stay on "auto".
+        An explicit network, for example ``MLP((512, 64), dropout=0.1)``, or "conv" for the
+        convolutions of `Conv` on images; then `hidden` and `activation` must stay on "auto".
     bottleneck : Bottleneck or str, optional
         What makes the code; ``Plain()``, a linear code, by default.
+    augmentation : {"auto", "shift"}, Augmentation or None, default "auto"
+        What changes rows at each step of training, so that they are not learned by heart. "auto"
+        moves images of 16 pixels or more by up to one pixel where the code has 20 numbers or
+        more, and leaves all else.
     likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
@@ -82,8 +86,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         Why training ended.
     held_out_ : ndarray of int
         Rows of the training data that were not learned from.
-    module_ : AutoencoderModule
-        The torch module.
+    module_ : AutoencoderModule or Ensemble
+        The torch module. With ``Training(members=…)`` it is an ensemble: codes are those of its
+        best member, reconstructions and log-probabilities are means over all of them.
     n_features_in_ : int
         Values in a row (columns of a table, first axis of others as scikit-learn counts).
     feature_names_in_ : ndarray of str
@@ -108,6 +113,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         scaling: str = "auto",
         network: Any = None,
         bottleneck: Any = None,
+        augmentation: Any = "auto",
         likelihood: Any = "auto",
         max_epochs: int | str = "auto",
         training: Training | None = None,
@@ -122,6 +128,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         self.scaling = scaling
         self.network = network
         self.bottleneck = bottleneck
+        self.augmentation = augmentation
         self.likelihood = likelihood
         self.max_epochs = max_epochs
         self.training = training
@@ -287,12 +294,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
             As in `transform`.
         """
         x = self._encode_input(X)
-
-        def log_prob(rows: torch.Tensor) -> torch.Tensor:
-            px = self.module_.decode(self.module_.encode(rows).z)
-            return self.module_.likelihood.log_prob(px, rows).flatten(1).sum(dim=1)
-
-        return self._apply(x, log_prob).numpy()
+        return self._apply(x, self.module_.log_prob).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the mean reconstruction error: higher is better, for any likelihood.

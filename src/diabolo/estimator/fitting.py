@@ -15,7 +15,8 @@ from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
-from diabolo.device import arithmetic, memory_errors, resolve_device
+from diabolo.device import arithmetic, fits, memory_errors, resolve_device
+from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, SpecError
 from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
@@ -23,6 +24,7 @@ from diabolo.likelihoods.base import Likelihood
 from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, train
 from diabolo.training.progress import progress_for
+from diabolo.training.scoring import in_chunks
 
 if TYPE_CHECKING:
     from diabolo.estimator.estimator import Autoencoder
@@ -37,7 +39,7 @@ class Fitted:
 
     spec: Spec
     schema: Schema
-    module: AutoencoderModule
+    module: AutoencoderModule | Ensemble
     record: Record
     held_out: np.ndarray
     sample: torch.Tensor
@@ -64,7 +66,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     values = schema.encode(data).values
     _refuse_outside(schema, values, likelihood)
     network = defaults.choose_network(
-        estimator.network, estimator.hidden, estimator.activation, schema.shape
+        estimator.network, estimator.hidden, estimator.activation, kind, schema.shape
     )
     bottleneck = (
         Plain()
@@ -76,20 +78,15 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     held_out = defaults.choose_held_out(estimator.training, len(x), seed)
     sample = x[defaults.draw(~held_out, SAMPLE, seed)]
     code_size = defaults.choose_code_size(estimator.code_size, sample)
-    module = AutoencoderModule.empty(schema.shape, code_size, network, bottleneck, likelihood)
-    training, epochs = defaults.choose_training(
-        estimator.training, estimator.max_epochs, tuple(x.shape), module.weights, device
+    augmentation = defaults.choose_augmentation(
+        estimator.augmentation, kind, schema.shape, code_size
     )
-    with arithmetic("fp32"):
-        module.initialise(seed, sample[:1024])
-    record = train(
-        module.to(device),
-        x.to(device),
-        torch.from_numpy(held_out),
-        training,
-        epochs,
-        seed,
-        progress_for(estimator.verbose),
+    with torch.device("meta"):
+        products = AutoencoderModule(
+            schema.shape, code_size, network, bottleneck, likelihood
+        ).products
+    training, epochs = defaults.choose_training(
+        estimator.training, estimator.max_epochs, tuple(x.shape), products, device
     )
     spec = Spec(
         code_size,
@@ -97,12 +94,28 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         scaling,
         network,
         bottleneck,
+        augmentation,
         likelihood,
         epochs,
         training,
         device,
         seed,
     )
+    module = spec.build(schema.shape).to_empty(device="cpu")
+    with arithmetic("fp32"):
+        module.initialise(seed, sample[:1024])
+    record = train(
+        module.to(device),
+        x.to(device) if fits(x.nbytes, device) else x,
+        torch.from_numpy(held_out),
+        training,
+        epochs,
+        seed,
+        progress_for(estimator.verbose),
+    )
+    if isinstance(module, Ensemble):
+        watched = x[held_out] if held_out.any() else sample
+        module.sort(in_chunks(module, watched).mean(dim=0))
     return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
 
 

@@ -14,6 +14,7 @@ from diabolo import store
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.data.schema import KINDS, SCALINGS, Block, Schema
 from diabolo.device import resolve_device
+from diabolo.ensemble import Ensemble
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator.resolved import AXES, Spec
 from diabolo.spec import Part, part_from_json, part_to_json
@@ -88,7 +89,9 @@ def load(
     return model
 
 
-def _module(spec: Spec, schema: Schema, tensors: dict[str, np.ndarray]) -> AutoencoderModule:
+def _module(
+    spec: Spec, schema: Schema, tensors: dict[str, np.ndarray]
+) -> AutoencoderModule | Ensemble:
     prefix = "module."
     state = {
         name.removeprefix(prefix): torch.from_numpy(array.astype(np.float32))
@@ -96,8 +99,7 @@ def _module(spec: Spec, schema: Schema, tensors: dict[str, np.ndarray]) -> Autoe
         if name.startswith(prefix)
     }
     # Without memory of its own, so that an edited width cannot ask for terabytes.
-    with torch.device("meta"):
-        module = AutoencoderModule(schema.shape, *spec.parts)
+    module = spec.build(schema.shape)
     module.load_state_dict(state, assign=True)
     return module
 
@@ -115,8 +117,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.max_epochs": whole(spec.max_epochs, 1),
         "spec.seed": whole(spec.seed, 0),
         "device": isinstance(spec.device, str) and isinstance(model.device, str),
-        "spec.network": isinstance(spec.network.hidden, tuple)
-        and isinstance(spec.network.skip, bool),
+        "spec.network": spec.kind in spec.network.kinds and spec.network.is_resolved(schema.shape),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)
@@ -173,6 +174,7 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 |---|---|
 | network | `{spec.network}` |
 | bottleneck | `{spec.bottleneck}` |
+| augmentation | `{spec.augmentation}` |
 | likelihood | `{spec.likelihood}` |
 | scaling | {spec.scaling} |
 | weights | {model.module_.weights:,} |

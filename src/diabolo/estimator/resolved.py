@@ -6,17 +6,23 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from diabolo.augmentations import AUGMENTATIONS, Shift
+from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
-from diabolo.networks import MLP, NETWORKS
-from diabolo.spec import part_from_json, part_to_json
+from diabolo.networks import NETWORKS, Network
+from diabolo.spec import Part, part_from_json, part_to_json
 from diabolo.training import Training
 
 #: Field → table of its axis.
 AXES: dict[str, Mapping[str, type]] = {
     "network": NETWORKS,
     "bottleneck": BOTTLENECKS,
+    "augmentation": AUGMENTATIONS,
     "likelihood": LIKELIHOODS,
     "training": {"training": Training},
 }
@@ -29,8 +35,9 @@ class Spec:
     code_size: int
     kind: str
     scaling: str
-    network: MLP
+    network: Network
     bottleneck: Plain
+    augmentation: Shift | None
     likelihood: Likelihood
     max_epochs: int
     training: Training
@@ -41,7 +48,7 @@ class Spec:
         """Return the fields as JSON can hold them."""
         return {
             f.name: part_to_json(getattr(self, f.name), AXES[f.name])
-            if f.name in AXES
+            if isinstance(getattr(self, f.name), Part)
             else getattr(self, f.name)
             for f in dataclasses.fields(self)
         }
@@ -51,12 +58,19 @@ class Spec:
         """Inverse of `to_json`."""
         return cls(
             **{
-                name: part_from_json(value, AXES[name]) if name in AXES else value
+                name: part_from_json(value, AXES[name]) if isinstance(value, Mapping) else value
                 for name, value in config.items()
             }
         )
 
+    def build(self, shape: tuple[int, ...]) -> AutoencoderModule | Ensemble:
+        """Return the module for rows of this shape, without memory (on torch's device "meta")."""
+        parts = (shape, *self.parts)
+        members = self.training.members
+        with torch.device("meta"):
+            return Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
+
     @property
-    def parts(self) -> tuple[int, MLP, Plain, Likelihood]:
+    def parts(self) -> tuple[int, Network, Plain, Likelihood, Shift | None]:
         """What `AutoencoderModule` is put together from, besides the shape."""
-        return self.code_size, self.network, self.bottleneck, self.likelihood
+        return self.code_size, self.network, self.bottleneck, self.likelihood, self.augmentation

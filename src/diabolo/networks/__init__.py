@@ -5,8 +5,10 @@ A network never knows which bottleneck or likelihood it feeds.
 
 from __future__ import annotations
 
+from diabolo.networks.base import Network
+from diabolo.networks.conv import Conv
 from diabolo.networks.mlp import MLP
 
-NETWORKS = {"mlp": MLP}
+NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "conv": Conv}
 
-__all__ = ["MLP", "NETWORKS"]
+__all__ = ["MLP", "NETWORKS", "Conv", "Network"]

@@ -1,4 +1,4 @@
-"""Modules of the fully connected network."""
+"""Modules of the fully connected network, and of the dense layers in others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from torch import nn
 from diabolo.layers import Dense
 from diabolo.random import Noise
 
+#: Size of the first weights of an output layer, relative to Glorot's rule. Nearly silent, so that
+#: training starts from the mean of the data and not from noise around it: a fifth less error after
+#: two epochs on MNIST.
+OUTPUT_START = 0.1
+
 
 class DenseStack(nn.Module):
     """Dense layers with one activation and dropout behind each: (n, …) → (n, out_features).
@@ -18,7 +23,9 @@ class DenseStack(nn.Module):
     With `skip`, the input is appended to the last layer's output.
     """
 
-    def __init__(self, widths: tuple[int, ...], activation: str, dropout: float, skip: bool):
+    def __init__(
+        self, widths: tuple[int, ...], activation: str, dropout: float = 0.0, skip: bool = False
+    ):
         super().__init__()
         self.layers = nn.ModuleList(Dense(a, b, activation) for a, b in itertools.pairwise(widths))
         self.dropout = dropout
@@ -40,9 +47,7 @@ class DenseDecoder(nn.Module):
     def __init__(self, stack: DenseStack, shape: tuple[int, ...], outputs: int):
         super().__init__()
         self.stack = stack
-        # Nearly silent, so that training starts from the mean of the data and not from noise
-        # around it: a fifth less error after two epochs on MNIST.
-        self.output = Dense(stack.out_features, outputs * math.prod(shape), start=0.1)
+        self.output = Dense(stack.out_features, outputs * math.prod(shape), start=OUTPUT_START)
         self.out_shape = shape if outputs == 1 else (outputs, *shape)
 
     def forward(self, z: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from diabolo.activations import ACTIVATIONS
-from diabolo.spec import Part, require
+from diabolo.networks.base import MOST, Network, are_widths, require_activation
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,12 +15,8 @@ if TYPE_CHECKING:
     from diabolo.networks.dense import DenseStack
 
 
-#: Widths are below this; more could not be multiplied.
-MOST = 1 << 31
-
-
 @dataclasses.dataclass(frozen=True)
-class MLP(Part):
+class MLP(Network):
     """Dense layers d → hidden[0] → … → hidden[-1] and back in reverse order.
 
     Parameters
@@ -39,25 +35,20 @@ class MLP(Part):
         hidden layers.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("table", "image", "series")
+
     hidden: Any = "auto"
-    activation: str = "gelu"
+    activation: str = "silu"
     dropout: float = 0.0
     skip: bool | str = "auto"
 
     def validate(self) -> None:
         require(
-            self.hidden == "auto"
-            or (
-                isinstance(self.hidden, tuple)
-                and all(type(w) is int and 0 < w < MOST for w in self.hidden)
-            ),
+            self.hidden == "auto" or are_widths(self.hidden),
             f"hidden={self.hidden!r}: give the widths as a tuple of whole numbers from 1 to "
             f"{MOST - 1:,}, for example (256, 128), () for none, or 'auto'",
         )
-        require(
-            self.activation in ACTIVATIONS,
-            f"activation={self.activation!r} is not known: choose one of {', '.join(ACTIVATIONS)}",
-        )
+        require_activation(self.activation)
         require(0 <= self.dropout < 1, f"dropout={self.dropout!r} must lie in [0, 1)")
         require(
             isinstance(self.skip, bool) or self.skip == "auto",
@@ -79,12 +70,13 @@ class MLP(Part):
         widths = tuple(first >> i for i in range(3 if first >= 512 else 2))
         return dataclasses.replace(self, hidden=widths, skip=skip)
 
+    def sizes(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        return tuple((width,) for width in self.hidden)
+
     def encoder(self, shape: tuple[int, ...]) -> nn.Module:
-        """Return the module x (n, *shape) → h (n, out_features)."""
         return self._stack(math.prod(shape), self.hidden)
 
     def decoder(self, code_size: int, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """Return the module z (n, code_size) → (n, *shape), or (n, outputs, *shape) if > 1."""
         from diabolo.networks.dense import DenseDecoder
 
         return DenseDecoder(self._stack(code_size, self.hidden[::-1]), shape, outputs)

@@ -27,7 +27,8 @@ class Training(Part):
         Rows a step, on average: an epoch is cut into even pieces.
     optimizer : {"auto", "adam", "muon"}
         Adam (Kingma & Ba 2015, with decoupled weight decay), or Muon (Jordan 2024) on the weight
-        matrices beside Adam on the biases; "auto" takes Muon from 100,000 weights on.
+        matrices beside Adam on the biases; "auto" takes Muon where a row takes 100,000 products
+        or more (in fully connected nets: weights).
     learning_rate : float or "auto"
         The highest rate of the schedule.
     schedule : {"one_cycle", "constant"}
@@ -35,7 +36,17 @@ class Training(Part):
     weight_decay : float or "auto"
         Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
-        weights, which the data outweigh as they grow.
+        weights, which the data outweigh as they grow; for Muon it is at least 0.3.
+    averaging : float
+        Share of the run's steps over which the weights are averaged for the looks, and for the
+        model that is kept; 0 takes those of the moment.
+    members : int
+        Autoencoders that are trained at once, in one batched product, from different first
+        weights. Reconstructions and log-probabilities are means over them, codes those of the one
+        with the lowest loss.
+    trim : float
+        Share of each batch's rows that are not learned from, those with the largest losses, after
+        the first tenth of the steps; held-out rows likewise. For data with outliers in it.
     early_stopping : bool
         Stop when the loss of held-out rows has not fallen for `patience` looks; the weights of
         the best look are kept.
@@ -48,8 +59,8 @@ class Training(Part):
         in a run, or more where they would be further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
-        fp32, and so does scoring. "auto" takes it for nets of 100,000 weights or more on
-        processors with instructions for it.
+        fp32, and so does scoring. "auto" takes it where a step has 10⁸ operations or more (six for
+        each product of a weight and a value), on processors with instructions for it.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: give up, or stop and keep the best weights so far.
     """
@@ -59,6 +70,9 @@ class Training(Part):
     learning_rate: AutoFloat = "auto"
     schedule: str = "one_cycle"
     weight_decay: AutoFloat = "auto"
+    averaging: float = 0.08
+    members: int = 1
+    trim: float = 0.0
     early_stopping: bool = True
     validation_fraction: AutoFloat = "auto"
     patience: int = 10
@@ -92,6 +106,11 @@ class Training(Part):
             f"validation_fraction={self.validation_fraction!r} must lie in [0, 1) or be 'auto'",
         )
         number("weight_decay", 0, auto=True)
+        number("averaging", 0)
+        require(self.averaging <= 1, f"averaging={self.averaging!r} must lie in [0, 1]")
+        number("members", 1, whole=True)
+        number("trim", 0)
+        require(self.trim < 1, f"trim={self.trim!r} must lie in [0, 1)")
         number("patience", 1, whole=True)
         require(
             isinstance(self.early_stopping, bool),

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import warnings
+from collections.abc import Iterator
 
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.device import arithmetic
+from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
-from diabolo.training.optimizers import Optimizer, build_optimizer
+from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
-from diabolo.training.schedule import factor
 from diabolo.training.scoring import in_chunks
+from diabolo.training.step import Step, largest_kept
 
 #: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
 LOOKS = 50
+
+#: Values that are gathered at once for the steps ahead: a step of a small net would be over before
+#: its own few rows were found.
+GATHERED = 1 << 20
 
 #: Steps after which there is a look at the latest, so that endless runs stop and show something.
 STEPS_A_LOOK = 1000
@@ -37,7 +43,7 @@ class Record:
 
 
 def train(
-    module: AutoencoderModule,
+    module: AutoencoderModule | Ensemble,
     x: torch.Tensor,
     held_out: torch.Tensor,
     training: Training,
@@ -50,7 +56,7 @@ def train(
     Parameters
     ----------
     x : Tensor (n, *shape)
-        The data, on the module's device.
+        The data, on the module's device, or on the CPU and brought there batch by batch.
     held_out : Tensor of bool (n,)
         Rows that are not learned from and only decide when the weights are best; where there are
         none, the last weights are kept.
@@ -62,40 +68,42 @@ def train(
     TrainingError
         If the loss of an epoch is not finite; the weights are then the best ones so far.
     """
-    optimizer = build_optimizer(
-        training.optimizer, module, training.learning_rate, training.weight_decay
-    )
     rows = torch.nonzero(~held_out).squeeze(1).to(x.device)
     x_held_out = x[held_out.to(x.device)]
     watched = len(x_held_out) > 0
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
-    interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // _pieces(rows, training)))
+    step = Step(module, training, len(rows), epochs)
+    average = Average(step.parameters, training.averaging * step.an_epoch * epochs)
+    interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
     progress.start(epochs, len(rows), x[0].numel())
     try:
         for epoch in range(epochs):
-            train_loss = _epoch(module, optimizer, x, rows, training, epoch, epochs, seed, progress)
+            train_loss = _epoch(step, average, x, rows, epoch, epochs, seed, progress)
             done = epoch + 1
             if (epoch + 1) % interval and epoch + 1 < epochs:
                 continue
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
-            if watched:
-                losses = in_chunks(module, x_held_out).cpu().double()
-                row["held_out"] = _per_value(losses.mean(), x)
-            row["learning_rate"] = optimizer.parts[0].param_groups[0]["lr"]
-            row["seconds"] = time.perf_counter() - began
-            history.append(row)
-            progress.epoch(row)
-            criterion = row.get("held_out", row["train"])
-            if not torch.isfinite(torch.tensor(criterion)):
-                raise TrainingError(
-                    f"the loss became {criterion} in epoch {epoch + 1}: lower the learning rate "
-                    f"(it was {training.learning_rate:g})"
-                )
-            best.look(criterion, len(history) - 1, by_held_out=watched)
+            with average.in_place():
+                if watched:
+                    losses = in_chunks(module, x_held_out).cpu().double()
+                    if training.trim:
+                        losses = losses[losses <= largest_kept(losses, training.trim)]
+                    row["held_out"] = _per_value(losses.mean(), x)
+                row["learning_rate"] = step.learning_rate
+                row["seconds"] = time.perf_counter() - began
+                history.append(row)
+                progress.epoch(row)
+                criterion = row.get("held_out", row["train"])
+                if not math.isfinite(criterion):
+                    raise TrainingError(
+                        f"the loss became {criterion} in epoch {epoch + 1}: lower the learning "
+                        f"rate (it was {training.learning_rate:g})"
+                    )
+                best.look(criterion, len(history) - 1, by_held_out=watched)
             if training.early_stopping and watched and best.age >= training.patience:
                 stopped = f"no better for {training.patience} looks"
                 break
@@ -116,11 +124,10 @@ def train(
 
 
 def _epoch(
-    module: AutoencoderModule,
-    optimizer: Optimizer,
+    step: Step,
+    average: Average,
     x: torch.Tensor,
     rows: torch.Tensor,
-    training: Training,
     epoch: int,
     epochs: int,
     seed: int,
@@ -128,26 +135,29 @@ def _epoch(
 ) -> torch.Tensor:
     """One pass over the rows; returns the mean objective, still on the device."""
     order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
-    pieces = _pieces(rows, training)
-    batches = rows[order.to(x.device)].tensor_split(pieces)
-    total = torch.zeros((), device=x.device, dtype=torch.float32)
-    # Multiply and add: forward, and twice that backward.
-    operations = 6 * module.weights * len(rows) / pieces
-    with arithmetic(training.precision, x.device.type, operations=operations):
-        for i, batch in enumerate(batches):
-            losses = module(x[batch], Noise(seed, "noise", epoch, i, device=x.device.type))
-            losses.mean().backward()
-            optimizer.step(
-                factor(training.schedule, epoch * len(batches) + i, epochs * len(batches))
-            )
-            total += losses.detach().sum()
+    # In even pieces, for a small last one would weigh its rows more.
+    batches = rows[order.to(x.device)].tensor_split(step.an_epoch)
+    total = torch.zeros((), device=step.device, dtype=torch.float32)
+    with step.arithmetic():
+        for i, batch in enumerate(_gathered(x, batches, step.device)):
+            noise = Noise(seed, "noise", epoch, i, device=step.device)
+            position = (epoch + (i + 0.5) / len(batches)) / epochs
+            losses = step(batch, noise, position)
+            average.step()
+            total += losses.sum()
             progress.advance(len(batch), losses)
     return total / len(rows)
 
 
-def _pieces(rows: torch.Tensor, training: Training) -> int:
-    """Return the steps an epoch: in even pieces, for a small last one would weigh its rows more."""
-    return max(1, round(len(rows) / training.batch_size))
+def _gathered(
+    x: torch.Tensor, batches: tuple[torch.Tensor, ...], device: str
+) -> Iterator[torch.Tensor]:
+    """Yield the rows of each batch of indices on the device, gathered for several at a time."""
+    together = max(1, GATHERED // max(1, x[0].numel() * len(batches[0])))
+    for i in range(0, len(batches), together):
+        group = batches[i : i + together]
+        gathered = x[torch.cat(group)].to(device)
+        yield from gathered.split([len(batch) for batch in group])
 
 
 def _whose(history: list[dict[str, float]], kept: int | None) -> str:
@@ -163,7 +173,7 @@ def _per_value(loss: torch.Tensor, x: torch.Tensor) -> float:
 class _Best:
     """The weights of the best look (of the last one where nothing is held out)."""
 
-    def __init__(self, module: AutoencoderModule):
+    def __init__(self, module: AutoencoderModule | Ensemble):
         self.module = module
         self.weights: list[torch.Tensor] | None = None
         self.criterion = float("inf")
@@ -181,4 +191,3 @@ class _Best:
         if self.weights is not None:
             for parameter, weight in zip(self.module.parameters(), self.weights, strict=True):
                 parameter.copy_(weight)
-        self.module.zero_grad(set_to_none=True)

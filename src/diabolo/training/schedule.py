@@ -7,15 +7,14 @@ import math
 WARM_UP = 0.1
 
 
-def factor(schedule: str, step: int, steps: int) -> float:
-    """Return the learning rate of `step` (from 0) of `steps`, as a share of the highest one.
+def factor(schedule: str, position: float) -> float:
+    """Return the learning rate at a position in the run, 0 to 1, as a share of the highest one.
 
     "one_cycle" rises linearly over the first tenth and falls as a cosine to zero
     (Smith & Topin 2018, in the two-phase form).
     """
     if schedule == "constant":
         return 1.0
-    position = (step + 0.5) / steps
     if position < WARM_UP:
         return position / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP)))

@@ -6,26 +6,12 @@ between one row and 4,096), so the last chunk is padded and every product has th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 
 from diabolo.device import arithmetic
-
-#: Values in the widest layer of a chunk: enough rows to feed the product, few enough to stay in
-#: the cache (4 MiB of fp32).
-CHUNK_VALUES = 1 << 20
-
-
-def chunk_rows(width: int) -> int:
-    """Return the rows in a chunk for a net whose widest layer is `width`: a power of two."""
-    return 1 << max(6, min(13, int(math.log2(max(1, CHUNK_VALUES // max(1, width))))))
-
-
-def widest(module: torch.nn.Module) -> int:
-    """Return the widest layer of a module, inputs and outputs included."""
-    return max(max(p.shape) for p in module.parameters() if p.ndim >= 2)
+from diabolo.layers import chunk_rows
 
 
 @torch.inference_mode()
@@ -41,12 +27,12 @@ def in_chunks(
     Parameters
     ----------
     module : Module
-        Its widest layer decides the size of the chunks.
+        Its layers decide the size of the chunks.
     function : callable, optional
         Rows (m, …) → results (m, …).
     """
     function = function or module
-    rows = chunk_rows(widest(module))
+    rows = chunk_rows(module)
     results: torch.Tensor | None = None
     device = next(module.parameters()).device
     with arithmetic("fp32", device.type):

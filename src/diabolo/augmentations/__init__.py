@@ -1,0 +1,9 @@
+"""Augmentations: what changes a row before the network sees it, and the target with it."""
+
+from __future__ import annotations
+
+from diabolo.augmentations.shift import Shift
+
+AUGMENTATIONS = {"shift": Shift}
+
+__all__ = ["AUGMENTATIONS", "Shift"]

@@ -1,0 +1,121 @@
+"""Several autoencoders of one make, trained and evaluated in one batched product.
+
+Members differ in their first weights and in the noise they see; they share each batch of rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks.code import Code
+from diabolo.likelihoods.base import Likelihood
+from diabolo.random import Noise, derive_seed
+
+
+class Ensemble(nn.Module):
+    """Autoencoders whose weights are stacked: each parameter has a leading axis of members.
+
+    Codes are those of the first member. Reconstructions and log-probabilities are means over the
+    members: the error of a mean is at most the mean of the errors.
+
+    Parameters
+    ----------
+    members : int
+    *parts
+        Of each member, as `AutoencoderModule` takes them.
+    """
+
+    def __init__(self, members: int, *parts: Any):
+        super().__init__()
+        self.members, self.parts = members, parts
+        # One member's structure around the weights of all. It is only ever called with the weights
+        # of one member in their place.
+        self.stacked = AutoencoderModule(*parts)
+        for module in self.stacked.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                stack = parameter.new_empty((members, *parameter.shape))
+                setattr(module, name, nn.Parameter(stack))
+
+    @torch.no_grad()
+    def initialise(self, seed: int, x: torch.Tensor) -> None:
+        """Initialise each member on the rows x (n, *shape), the first one as if it were alone."""
+        for i in range(self.members):
+            member = AutoencoderModule.empty(*self.parts)
+            member.initialise(derive_seed(seed, "member", i) if i else seed, x)
+            for stack, parameter in zip(
+                self.stacked.parameters(), member.parameters(), strict=True
+            ):
+                stack[i] = parameter
+
+    @torch.no_grad()
+    def sort(self, losses: torch.Tensor) -> None:
+        """Put the members in the order of their losses (members,), the best one first."""
+        order = losses.argsort(stable=True)
+        for stack in self.stacked.parameters():
+            stack.copy_(stack[order])
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, of all members together."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def products(self) -> int:
+        """Products of a weight and a value for each row, of all members together."""
+        return self.members * self.stacked.products
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return self.stacked.likelihood
+
+    def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        """Return the objective per row and member, (n, members), for x (n, *shape)."""
+        return self._all("forward", x, noise).T  # (members, n) -> (n, members)
+
+    def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
+        """Return each member's reconstruction of x (n, *shape), (members, n, *shape)."""
+        return self._all("reconstruct", x)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean reconstruction of x, (n, *shape)."""
+        return self.reconstructions(x).mean(dim=0)
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean of log p(x | z) over the members, (n,)."""
+        return self._all("log_prob", x).mean(dim=0)
+
+    def encode(self, x: torch.Tensor) -> Code:
+        """Return the first member's codes of x (n, *shape)."""
+        return self._first("encode", x)
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the first member's parameters of p(x | z) for z (n, code_size)."""
+        return self._first("decode", z)
+
+    def _all(self, method: str, *arguments: Any) -> torch.Tensor:
+        call = _Call(self.stacked, method)
+
+        def member(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+            return functional_call(call, weights, arguments)
+
+        return vmap(member, randomness="different")(dict(call.named_parameters()))
+
+    def _first(self, method: str, *arguments: Any) -> Any:
+        call = _Call(self.stacked, method)
+        return functional_call(call, {n: p[0] for n, p in call.named_parameters()}, arguments)
+
+
+class _Call(nn.Module):
+    """A method of a module as a module of its own: what `functional_call` can call."""
+
+    def __init__(self, module: nn.Module, method: str):
+        super().__init__()
+        self.module, self.method = module, method
+
+    def forward(self, *arguments: Any) -> Any:
+        return getattr(self.module, self.method)(*arguments)

@@ -1,0 +1,112 @@
+"""One step of the loop: losses, gradients, update."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.device import PARALLEL_OPERATIONS, arithmetic, operations_of_a_step
+from diabolo.ensemble import Ensemble
+from diabolo.random import Noise
+from diabolo.training import Training, tape
+from diabolo.training.optimizers import Optimizer
+from diabolo.training.schedule import WARM_UP, factor
+
+#: Steps of the same number of rows from which recording one (as long as ten) pays.
+WORTH_RECORDING = 50
+
+
+class Step:
+    """A step of training a module, the general way or, for small nets, replayed from a tape.
+
+    Parameters
+    ----------
+    rows : int
+        In an epoch.
+    epochs : int
+        Expected number of them.
+
+    Attributes
+    ----------
+    an_epoch : int
+        Steps an epoch.
+    learning_rate : float
+        Of the last step.
+    """
+
+    def __init__(
+        self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int
+    ):
+        self.module, self.training = module, training
+        self.an_epoch = max(1, round(rows / training.batch_size))
+        self.learning_rate = 0.0
+        self.parameters = list(module.parameters())
+        self.device = str(self.parameters[0].device)
+        self.operations = operations_of_a_step(module.products, rows / self.an_epoch)
+        self.optimizer = Optimizer(
+            training.optimizer,
+            self.parameters,
+            training.weight_decay,
+            members=isinstance(module, Ensemble),
+            dtype=torch.bfloat16 if training.precision == "bf16" else torch.float32,
+        )
+        # Where there is more to compute, what a tape saves is lost in it.
+        small = self.device == "cpu" and self.operations < PARALLEL_OPERATIONS
+        self.recordable = small and self.an_epoch * epochs >= WORTH_RECORDING
+        self.tapes: dict[tuple[int, bool], tape.Computation | None] = {}
+
+    def arithmetic(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which steps are made."""
+        return arithmetic(self.training.precision, self.device, operations=self.operations)
+
+    def __call__(self, x: torch.Tensor, noise: Noise, position: float) -> torch.Tensor:
+        """Learn from the rows x (n, *shape) at this position in the run, 0 to 1.
+
+        Returns
+        -------
+        Tensor (n,)
+            The losses before the update, for an ensemble their means over its members.
+        """
+        training = self.training
+        trimmed = training.trim > 0 and position >= WARM_UP
+        losses, *gradients = self._losses_and_gradients(x, noise, trimmed)
+        self.learning_rate = training.learning_rate * factor(training.schedule, position)
+        self.optimizer.step(gradients, self.learning_rate)
+        return losses
+
+    def _losses_and_gradients(
+        self, x: torch.Tensor, noise: Noise, trimmed: bool
+    ) -> list[torch.Tensor]:
+        compute = self._computed_of_most if trimmed else self._computed
+        if not self.recordable:
+            return compute(x, noise)
+        key = (len(x), trimmed)
+        if key not in self.tapes:
+            self.tapes[key] = tape.record(compute, x, noise, self.parameters)
+            noise = noise.again()
+        replay = self.tapes[key]
+        return compute(x, noise) if replay is None else replay(x, noise)
+
+    def _computed_of_most(self, x: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
+        return self._computed(x, noise, self.training.trim)
+
+    def _computed(self, x: torch.Tensor, noise: Noise, trim: float = 0.0) -> list[torch.Tensor]:
+        """Return the losses (n,) and the gradients of their mean, all but the largest.
+
+        Each member of an ensemble gets the gradients that it would get alone.
+        """
+        losses = self.module(x, noise)  # (n,) or (n, members)
+        weights = torch.full_like(losses, 1 / len(losses))
+        if trim:
+            weights = (losses.detach() <= largest_kept(losses.detach(), trim)).to(losses.dtype)
+            weights = weights / weights.sum(dim=0)
+        gradients = torch.autograd.grad(losses, self.parameters, weights)
+        return [losses.detach().reshape(len(x), -1).mean(dim=1), *gradients]
+
+
+def largest_kept(losses: torch.Tensor, trim: float) -> torch.Tensor:
+    """Return the largest of the losses (n, …) when a share `trim` of them is left out, (…)."""
+    kept = max(1, len(losses) - round(trim * len(losses)))
+    return losses.kthvalue(kept, dim=0).values

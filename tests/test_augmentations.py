@@ -1,0 +1,103 @@
+"""What augmentations do to rows, and where they are allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from diabolo import Autoencoder
+from diabolo.augmentations import Shift
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import Plain
+from diabolo.errors import SpecError
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP
+from diabolo.random import Noise
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (5, 8, 3), (4, 4, 1)])
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_images_are_moved_and_edges_repeated(shape, pixels):
+    x = torch.rand(400, *shape, generator=torch.Generator().manual_seed(0))
+    moved = Shift(pixels).apply(x, Noise(3))
+    padded = np.pad(x.numpy(), [(0, 0), (pixels,) * 2, (pixels,) * 2, (0, 0)][: x.ndim], "edge")
+    h, w = shape[:2]
+    counts = np.zeros((2 * pixels + 1,) * 2)
+    for image, frame in zip(moved.numpy(), padded, strict=True):
+        found = [
+            (dy, dx)
+            for dy, dx in np.ndindex(counts.shape)
+            if np.array_equal(image, frame[dy : dy + h, dx : dx + w])
+        ]
+        assert len(found) == 1
+        counts[found[0]] += 1
+    # Every distance is as likely: each count within five standard deviations of its mean.
+    expected = 400 / counts.size
+    assert (np.abs(counts - expected) < 5 * np.sqrt(expected)).all()
+
+
+def test_the_target_moves_with_the_input_and_evaluation_moves_nothing():
+    class Seen(MSE):
+        def log_prob(self, px, x):
+            targets.append(x)
+            return super().log_prob(px, x)
+
+    targets = []
+    x = torch.rand(5, 6, 6)
+    parts = (2, MLP((8,)), Plain(), Seen(), Shift())
+    module = AutoencoderModule.empty((6, 6), *parts)
+    module.initialise(0, x)
+    module(x, Noise(0))
+    module(x)
+    assert torch.equal(targets[0], Shift().apply(x, Noise(0)))
+    assert not torch.equal(targets[0], x) and torch.equal(targets[1], x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "code_size", "augmentation", "wanted"),
+    [
+        ((20, 16, 16), 20, "auto", Shift(1)),
+        ((20, 16, 16), 19, "auto", None),
+        ((20, 8, 8), 20, "auto", None),
+        ((20, 16, 15), 20, "auto", None),
+        ((20, 16), 20, "auto", None),
+        ((20, 8, 8), 2, "shift", Shift(1)),
+        ((20, 8, 8), 2, Shift(3), Shift(3)),
+        ((20, 16, 16), 20, None, None),
+    ],
+)
+def test_what_auto_means(shape, code_size, augmentation, wanted):
+    X = np.random.default_rng(0).random(shape, np.float32)
+    model = Autoencoder(code_size, hidden=(4,), max_epochs=1, augmentation=augmentation).fit(X)
+    assert model.spec_.augmentation == wanted
+
+
+def test_refusals_name_the_alternative():
+    table = np.random.default_rng(0).random((20, 6))
+    with pytest.raises(SpecError, match="augmentation=None"):
+        Autoencoder(2, augmentation="shift").fit(table)
+    with pytest.raises(SpecError, match="out of their frame"):
+        Autoencoder(2, augmentation=Shift(4)).fit(np.random.default_rng(0).random((20, 4, 9)))
+    with pytest.raises(SpecError, match="'shift', or Shift"):
+        Autoencoder(2, augmentation="turn").fit(table)
+    for pixels in (0, 1.5, True):
+        with pytest.raises(SpecError, match="pixels"):
+            Shift(pixels)
+
+
+def test_moved_images_are_learned_better():
+    # 8 × 8 bars in a frame of 16 × 16, each seen at one place only: new ones lie a pixel off.
+    rng = np.random.default_rng(0)
+    small = (rng.random((300, 8, 1)) > 0.5) & (rng.random((300, 1, 8)) > 0.5)
+    known = np.pad(small, [(0, 0), (4, 4), (4, 4)]).astype(np.float32)
+    new = np.roll(known, 1, axis=2)
+    errors = {
+        augmentation: -Autoencoder(
+            20, hidden=(128,), augmentation=augmentation, max_epochs=60, random_state=0
+        )
+        .fit(known)
+        .score(new)
+        for augmentation in ("auto", None)
+    }
+    assert errors["auto"] < 0.7 * errors[None]

@@ -96,7 +96,7 @@ def test_the_grid_rises_to_the_budget_and_holds_the_marks():
     assert clock.grid(30.0, [45.0])[-1] == 30.0
 
 
-def test_looks_see_the_weights_of_the_moment():
+def test_looks_see_the_weights_that_would_be_kept():
     from diabolo.estimator import fitting
 
     before = fitting.train

@@ -1,8 +1,8 @@
 """The training engine: how soon is a model good, and what does a step, a row, an epoch cost?
 
 Everything is measured side by side in one run on one machine, in sections that can be chosen with
-``--sections``. All of it takes about an hour, half of which are the five minutes that every peer
-gets in the first section.
+``--sections``. All of it takes less than an hour, and more than half of that are the five minutes
+that each library gets in the first section.
 """
 
 from __future__ import annotations

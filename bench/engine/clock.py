@@ -153,8 +153,8 @@ def cold_compiler() -> Iterator[None]:
 def at_each_look(look: Callable[[Any], None]) -> Iterator[None]:
     """Within the block, every ``fit`` of Diabolo calls ``look(module)`` after each of its looks.
 
-    The loop reports a look through its `Progress`; this puts one in place that knows the module,
-    whose weights are those of the moment.
+    The loop reports a look through its `Progress`; this puts one in place that knows the module. At
+    a look it has the weights that would be kept.
     """
     from diabolo.estimator import fitting
     from diabolo.training.progress import Progress

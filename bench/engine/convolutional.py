@@ -7,6 +7,7 @@ import itertools
 from functools import partial
 
 import numpy as np
+import torch
 from torch import nn
 
 from bench.engine.data import images, squared_error
@@ -91,11 +92,16 @@ def _ours(pictures: np.ndarray, job: Job) -> Fitted:
 
 
 def _torch_loop(pictures: np.ndarray, job: Job) -> Fitted:
-    return _with_channel(torch_loop(pictures[:, None], job, nn.Sequential(*parts())))
+    return _with_channel(torch_loop(pictures[:, None], job, nn.Sequential(*_seeded(job))))
 
 
 def _pythae(pictures: np.ndarray, job: Job) -> Fitted:
-    return _with_channel(pythae(pictures[:, None], job, parts()))
+    return _with_channel(pythae(pictures[:, None], job, _seeded(job)))
+
+
+def _seeded(job: Job) -> tuple[nn.Sequential, nn.Sequential]:
+    torch.manual_seed(job.seed)
+    return parts()
 
 
 def _with_channel(fitted: Fitted) -> Fitted:

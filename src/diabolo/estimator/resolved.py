@@ -58,7 +58,9 @@ class Spec:
         """Inverse of `to_json`."""
         return cls(
             **{
-                name: part_from_json(value, AXES[name]) if isinstance(value, Mapping) else value
+                name: part_from_json(value, AXES[name])
+                if name in AXES and (name, value) != ("augmentation", None)
+                else value
                 for name, value in config.items()
             }
         )

@@ -18,7 +18,7 @@ from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
 from diabolo.training.scoring import in_chunks
-from diabolo.training.step import Step, largest_kept
+from diabolo.training.step import Step, shares
 
 #: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
 LOOKS = 50
@@ -90,9 +90,8 @@ def train(
             with average.in_place():
                 if watched:
                     losses = in_chunks(module, x_held_out).cpu().double()
-                    if training.trim:
-                        losses = losses[losses <= largest_kept(losses, training.trim)]
-                    row["held_out"] = _per_value(losses.mean(), x)
+                    mean = (losses * shares(losses, training.trim)).sum(dim=0).mean()
+                    row["held_out"] = _per_value(mean, x)
                 row["learning_rate"] = step.learning_rate
                 row["seconds"] = time.perf_counter() - began
                 history.append(row)

@@ -98,15 +98,18 @@ class Step:
         Each member of an ensemble gets the gradients that it would get alone.
         """
         losses = self.module(x, noise)  # (n,) or (n, members)
-        weights = torch.full_like(losses, 1 / len(losses))
-        if trim:
-            weights = (losses.detach() <= largest_kept(losses.detach(), trim)).to(losses.dtype)
-            weights = weights / weights.sum(dim=0)
+        weights = shares(losses.detach(), trim)
         gradients = torch.autograd.grad(losses, self.parameters, weights)
         return [losses.detach().reshape(len(x), -1).mean(dim=1), *gradients]
 
 
-def largest_kept(losses: torch.Tensor, trim: float) -> torch.Tensor:
-    """Return the largest of the losses (n, …) when a share `trim` of them is left out, (…)."""
+def shares(losses: torch.Tensor, trim: float) -> torch.Tensor:
+    """Return what each of the losses (n, …) counts in their mean, without a share `trim` of them.
+
+    The largest count nothing. The shares along the first axis sum to 1.
+    """
+    if not trim:
+        return torch.full_like(losses, 1 / len(losses))
     kept = max(1, len(losses) - round(trim * len(losses)))
-    return losses.kthvalue(kept, dim=0).values
+    inside = (losses <= losses.kthvalue(kept, dim=0).values).to(losses.dtype)
+    return inside / inside.sum(dim=0)

@@ -16,8 +16,9 @@ from diabolo import Autoencoder, datasets
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Plain
 from diabolo.device import arithmetic
+from diabolo.ensemble import Ensemble
 from diabolo.errors import SpecError
-from diabolo.layers import Dense, chunk_rows, initialise
+from diabolo.layers import chunk_rows, initialise
 from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP, Conv
 from diabolo.networks.convolution import Down, Up
@@ -236,17 +237,21 @@ def test_several_outputs_of_a_value_are_different_channels():
 # ---- chunks
 
 
-def test_chunks_go_by_the_largest_map_and_large_images_come_one_by_one():
-    def rows(shape, network):
+def test_chunks_go_by_the_products_and_large_images_come_one_by_one():
+    def rows(shape, network, device="cpu", members=1):
+        parts = (shape, 8, network.resolved(shape), Plain(), MSE())
         with torch.device("meta"):
-            return chunk_rows(AutoencoderModule(shape, 8, network.resolved(shape), Plain(), MSE()))
+            module = Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
+        return chunk_rows(module, device)
 
-    assert rows((16, 16), Conv((64,))) == 2**20 // (8 * 8 * 64)
-    assert rows((16, 16), Conv((1, 64, 64))) == 2**20 // (4 * 4 * 64)
+    deep = MLP((1000, 500, 250))  # 2.8 million products: 10⁹ operations are 179 rows
+    assert rows((784,), deep) == 128
+    assert rows((784,), deep, members=2) == 64
+    assert rows((784,), deep, "cuda") == 2**16
+    assert rows((100, 100), Conv()) == 4
     assert rows((512, 512, 3), Conv()) == 1
     assert rows((512, 512, 3), MLP()) == 64
-    assert rows((7,), MLP((8,))) == 8192
-    assert chunk_rows(Dense(1000, 3)) == chunk_rows(Dense(3, 1000)) == 1024
+    assert rows((7,), MLP((8,))) == 4096
 
 
 def test_a_step_is_as_large_as_its_products_not_as_its_weights(monkeypatch):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
+from tests.samples import low_rank
 
+from diabolo import Autoencoder
 from diabolo.device import (
     PARALLEL_OPERATIONS,
+    PREPARED,
     arithmetic,
-    fits,
     memory_errors,
     resolve_device,
     resolve_precision,
+    room,
 )
 from diabolo.errors import SpecError
 from diabolo.random import torch_generator
@@ -21,15 +25,35 @@ from diabolo.random import torch_generator
 PRECISIONS = ("fp32", "bf16")
 
 
+def by_name() -> dict[str, object]:
+    """All flags of arithmetic that torch knows under a name of their own."""
+    backends = torch.backends
+    places = {
+        "mkldnn.matmul": backends.mkldnn.matmul,
+        "mkldnn.conv": backends.mkldnn.conv,
+        "cuda.matmul": backends.cuda.matmul,
+        "cudnn.conv": backends.cudnn.conv,
+        "cudnn": backends.cudnn,
+        "mkldnn": backends.mkldnn,
+        "all": backends,
+    }
+    return {name: place.fp32_precision for name, place in places.items()}
+
+
 def flags() -> tuple:
     return (
-        torch.get_float32_matmul_precision(),
+        by_name(),
+        torch.backends.cudnn.deterministic,
         torch.is_autocast_enabled("cpu"),
         torch.get_autocast_dtype("cpu"),
         torch.is_grad_enabled(),
         torch.get_default_dtype(),
         torch.get_num_threads(),
     )
+
+
+def products_on_a_cpu() -> str:
+    return torch.backends.mkldnn.matmul.fp32_precision
 
 
 @pytest.fixture(params=["highest", "high", "medium"])
@@ -41,13 +65,30 @@ def users_flag(request):
     torch.set_float32_matmul_precision(before)
 
 
+@pytest.mark.parametrize("place", ["cuda.matmul", "mkldnn.matmul", "cudnn.conv"])
+def test_flags_that_were_set_one_by_one_are_no_obstacle(place):
+    family, kind = place.split(".")
+    owner = getattr(getattr(torch.backends, family), kind)
+    before = owner.fp32_precision
+    owner.fp32_precision = "tf32"
+    try:
+        everything = flags()
+        X = low_rank()
+        expected = Autoencoder(2, max_epochs=1, random_state=0).fit(X).transform(X)
+        assert flags() == everything
+    finally:
+        owner.fp32_precision = before
+    again = Autoencoder(2, max_epochs=1, random_state=0).fit(X).transform(X)
+    np.testing.assert_array_equal(again, expected)
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_flags_are_as_before(precision, users_flag):
     before = flags()
     with arithmetic(precision, operations=1.0):
         torch.ones(2, 2) @ torch.ones(2, 2)
     assert flags() == before
-    assert before[0] == users_flag
+    assert torch.get_float32_matmul_precision() == users_flag
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -87,10 +128,10 @@ def test_the_fast_product_keeps_single_precision():
 def test_a_cpu_that_rounds_factors_is_left_alone(monkeypatch):
     monkeypatch.setattr("diabolo.device._rounds_products", lambda: True)
     with arithmetic("fp32"):
-        assert torch.get_float32_matmul_precision() == "highest"
+        assert products_on_a_cpu() == "ieee"
     monkeypatch.setattr("diabolo.device._rounds_products", lambda: False)
     with arithmetic("fp32"):
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert products_on_a_cpu() == "bf16"
 
 
 @pytest.mark.parametrize(("operations", "threads"), [(1e6, 1), (1e10, 2), (None, 2)])
@@ -107,8 +148,8 @@ def test_small_steps_run_on_one_thread(operations, threads):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_auto_rounds_factors_where_that_is_fast_and_the_net_large(monkeypatch, fast):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    known = {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": fast, "amx_tile": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
     assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS) == ("bf16" if fast else "fp32")
     assert resolve_precision("auto", "cpu", PARALLEL_OPERATIONS - 1) == "fp32"
     assert resolve_precision("bf16", "cpu", 10) == "bf16"
@@ -161,7 +202,8 @@ def test_threads_share_the_flag_and_the_last_one_restores_it(users_flag):
 
 def test_a_gpu_is_not_asked_for_rounded_factors():
     with arithmetic("fp32", "cuda"):
-        assert torch.get_float32_matmul_precision() == "highest"
+        assert by_name()["cuda.matmul"] == by_name()["cudnn.conv"] == "ieee"
+        assert torch.backends.cudnn.deterministic
 
 
 def test_memory_that_is_too_small_is_a_memory_error():
@@ -173,5 +215,5 @@ def test_memory_that_is_too_small_is_a_memory_error():
 
 def test_data_stays_on_a_gpu_where_half_of_its_free_memory_is_enough(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
-    assert fits(500, "cuda:1") and not fits(501, "cuda:1")
-    assert fits(10**15, "cpu")
+    assert room("cuda:1") == 500
+    assert room("cpu") == PREPARED  # the same on every machine

@@ -14,9 +14,9 @@ from diabolo.bottlenecks import Plain
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP, Conv
-from diabolo.random import Noise, derive_seed
+from diabolo.random import Noise, derive_seed, torch_generator
 from diabolo.training import Training
-from diabolo.training.step import Step
+from diabolo.training.step import Step, trimmed_mean
 from diabolo.training.tape import record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -124,8 +124,8 @@ def test_a_fitted_ensemble_does_what_a_model_does(tmp_path):
     single = tiny(max_epochs=30).fit(X)
     # The mean of reconstructions is at most as far off as they are in the mean.
     with torch.no_grad():
-        each = model.module_.reconstructions(model._encode_input(X))
-        errors = (each - model._encode_input(X)).square().mean(dim=(1, 2))
+        each = model.module_.reconstructions(model._encode_input(X)[:])
+        errors = (each - model._encode_input(X)[:]).square().mean(dim=(1, 2))
     assert -model.score(X) < errors.mean()
     assert errors.argmin() == 0  # there are no held-out rows: the best one by the training rows
     assert -model.score(X) < -1.1 * single.score(X)
@@ -153,3 +153,14 @@ def test_trimming_ignores_outliers():
     # The outliers stand out far more clearly.
     contrast = {trim: e[:30].min() / np.quantile(e[30:], 0.99) for trim, e in errors.items()}
     assert contrast[0.15] > 2 * contrast[0.0]
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 3)])
+def test_the_trimmed_mean_leaves_out_the_largest(shape):
+    losses = torch.randn(shape, generator=torch_generator(0))
+    kept = losses.sort(dim=0).values[:5]
+    torch.testing.assert_close(trimmed_mean(losses, 0.3), kept.mean(dim=0))
+    torch.testing.assert_close(trimmed_mean(losses, 0.0), losses.mean(dim=0))
+    torch.testing.assert_close(trimmed_mean(losses, 0.99), losses.min(dim=0).values)
+    overflown = torch.tensor([1.0, torch.inf, 2.0])
+    assert float(trimmed_mean(overflown, 0.3)) == 1.5

@@ -65,8 +65,8 @@ class Batches(Progress):
     def start(self, epochs, rows, values):
         self.announced = epochs, rows, values
 
-    def advance(self, rows, losses):
-        assert losses.shape == (rows,)
+    def advance(self, rows, loss):
+        assert loss.shape == ()
         self.steps.append(rows)
 
     def epoch(self, row):
@@ -77,7 +77,7 @@ class Batches(Progress):
 
 
 def held_out_loss(module, x, held_out):
-    return float(in_chunks(module, x[held_out]).double().mean()) / x[0].numel()
+    return float(in_chunks(module, x[held_out], padded=False).double().mean()) / x[0].numel()
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -177,10 +177,7 @@ def test_the_rate_of_a_look_is_the_scheduled_one():
     assert [row["learning_rate"] for row in record.history] == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize(
-    "epochs",
-    [1, 49, 50, *(pytest.param(n) for n in (99, 120)), 200],
-)
+@pytest.mark.parametrize("epochs", [1, 49, 50, 99, 120, 200])
 def test_there_are_at_most_fifty_looks_and_one_at_the_end(epochs):
     x = torch.from_numpy(low_rank(16))
     progress = Batches()
@@ -190,13 +187,30 @@ def test_there_are_at_most_fifty_looks_and_one_at_the_end(epochs):
     assert len(record.history) <= loop_room.LOOKS
 
 
+def test_looks_are_never_more_than_a_thousand_steps_apart_where_epochs_end(monkeypatch):
+    monkeypatch.setattr(loop_room, "STEPS_A_LOOK", 10)
+    x = torch.from_numpy(low_rank(20))
+    _, record = run(x, torch.zeros(20, dtype=torch.bool), 200, batch_size=4)  # 5 steps an epoch
+    assert [row["epoch"] for row in record.history] == list(range(2, 201, 2))
+
+
+def test_held_out_rows_are_trimmed_as_the_others_are():
+    x = torch.from_numpy(low_rank())
+    held_out = held_out_rows(200, 40)
+    x[torch.nonzero(held_out).flatten()[:4]] = 1e3
+    module, record = run(x, held_out, trim=0.1)
+    losses = in_chunks(module, x[held_out], padded=False).double().sort().values
+    assert record.history[record.kept]["held_out"] == pytest.approx(float(losses[:36].mean()) / 6)
+    assert record.history[-1]["held_out"] < 10 < held_out_loss(module, x, held_out)
+
+
 class Interrupts(Progress):
     """Ctrl-C in the middle of the given step."""
 
     def __init__(self, step):
         self.left = step
 
-    def advance(self, rows, losses):
+    def advance(self, rows, loss):
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt

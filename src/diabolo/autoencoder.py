@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from diabolo.augmentations import Shift
-from diabolo.bottlenecks import Plain
+from diabolo.augmentations import Augmentation
+from diabolo.bottlenecks import Bottleneck
 from diabolo.bottlenecks.code import Code
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
@@ -51,9 +51,9 @@ class AutoencoderModule(nn.Module):
         shape: tuple[int, ...],
         code_size: int,
         network: Network,
-        bottleneck: Plain,
+        bottleneck: Bottleneck,
         likelihood: Likelihood,
-        augmentation: Shift | None = None,
+        augmentation: Augmentation | None = None,
     ):
         super().__init__()
         self.encoder = network.encoder(shape)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from diabolo.errors import SpecError
 
@@ -57,16 +57,21 @@ def resolve_precision(precision: str, device: str, operations: float) -> str:
     return "bf16" if operations >= PARALLEL_OPERATIONS and _multiplies_bf16(device) else "fp32"
 
 
-def fits(size: int, device: str) -> bool:
-    """Whether data of this size in bytes may stay on the device while a model is trained.
+#: Bytes of scaled rows that are made in advance on a CPU; more are scaled as they are asked for.
+PREPARED = 1 << 28
 
-    Half of a GPU's free memory is left for weights and what is computed.
+
+def room(device: str) -> int:
+    """Return how many bytes of scaled data may be made in advance and stay on the device.
+
+    On a CPU a fixed number, so that memory is the data's own and a constant; half of a GPU's free
+    memory, which leaves the other half for weights and what is computed.
     """
     import torch
 
     if torch.device(device).type != "cuda":
-        return True
-    return size <= torch.cuda.mem_get_info(device)[0] // 2
+        return PREPARED
+    return torch.cuda.mem_get_info(device)[0] // 2
 
 
 def _short(error: Exception) -> str:
@@ -79,47 +84,62 @@ def _multiplies_bf16(device: str) -> bool:
     """Whether the device has instructions for products of bf16 numbers."""
     import torch
 
-    if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    cpu = torch.device(device).type == "cpu"
-    return cpu and (torch.cpu._is_avx512_bf16_supported() or _rounds_products())
+    place = torch.device(device)
+    if place.type == "cuda":
+        with torch.cuda.device(place):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = torch.cpu.get_capabilities().items()
+    return place.type == "cpu" and any("bf16" in name and has for name, has in known)
 
 
 def _rounds_products() -> bool:
     """Whether this CPU's fast fp32 products round their factors to bf16 (AMX and ARM do)."""
     import torch
 
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return not x86 or bool(torch.cpu._is_amx_tile_supported())
+    known = torch.cpu.get_capabilities()
+    return known["architecture"] != "x86_64" or bool(known.get("amx_tile"))
 
 
-class _MatmulPrecision:
-    """torch's flag of the whole process, shared by threads: the last one out restores it."""
+class _Flags:
+    """torch's flags of the whole process, shared by threads: the last one out restores them.
+
+    Each flag by its own name: torch's older function for all of them together raises an error as
+    soon as anybody has set one alone.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.inside = 0
-        self.before = ""
+        self.before: list[tuple[Any, str, Any]] = []
 
-    def enter(self, value: str) -> None:
+    def enter(self, cpu_products: str) -> None:
         import torch
 
+        backends: Any = torch.backends  # its members are unknown to type checkers
+        values = (
+            (backends.mkldnn.matmul, "fp32_precision", cpu_products),
+            (backends.mkldnn.conv, "fp32_precision", "ieee"),
+            (backends.cuda.matmul, "fp32_precision", "ieee"),
+            (backends.cudnn.conv, "fp32_precision", "ieee"),
+            # Some of its faster convolutions add in an order that differs from call to call.
+            (backends.cudnn, "deterministic", True),
+        )
         with self.lock:
             if not self.inside:
-                self.before = torch.get_float32_matmul_precision()
+                self.before = [(owner, name, getattr(owner, name)) for owner, name, _ in values]
             self.inside += 1
-            torch.set_float32_matmul_precision(value)
+            for owner, name, value in values:
+                setattr(owner, name, value)
 
     def leave(self) -> None:
-        import torch
-
         with self.lock:
             self.inside -= 1
             if not self.inside:
-                torch.set_float32_matmul_precision(self.before)
+                for owner, name, value in self.before:
+                    setattr(owner, name, value)
 
 
-_MATMUL_PRECISION = _MatmulPrecision()
+_FLAGS = _Flags()
 
 
 @contextlib.contextmanager
@@ -132,9 +152,9 @@ def arithmetic(
     ----------
     precision : {"fp32", "bf16"}
         "fp32": products take the fastest path that keeps fp32 numbers; on CPUs that is oneDNN,
-        which torch reaches only when its precision flag says "medium" (relative error 6e-7).
-        Where that word means rounded factors (CPUs with AMX, ARM, GPUs), it is not said, nor for
-        small steps, where oneDNN takes three times as long to begin.
+        which torch reaches only when its flag allows bf16 (relative error 6e-7). Where that means
+        rounded factors (CPUs with AMX, ARM), it is not said, nor for small steps, where oneDNN
+        takes three times as long to begin. GPUs round no factors either.
         "bf16": autocast.
     operations : float, optional
         Floating-point operations of each step in the block; small steps run on one thread.
@@ -145,7 +165,7 @@ def arithmetic(
     threads = torch.get_num_threads()
     small = operations is not None and operations < PARALLEL_OPERATIONS
     onednn = kind == "cpu" and not small and not _rounds_products()
-    _MATMUL_PRECISION.enter("medium" if onednn else "highest")
+    _FLAGS.enter("bf16" if onednn else "ieee")
     if small:
         torch.set_num_threads(1)
     try:
@@ -158,7 +178,7 @@ def arithmetic(
         ):
             yield
     finally:
-        _MATMUL_PRECISION.leave()
+        _FLAGS.leave()
         torch.set_num_threads(threads)
 
 

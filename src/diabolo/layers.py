@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from diabolo.activations import ACTIVATIONS, activate
 
-#: Values in the widest layer of a chunk: enough rows to feed the product, few enough to stay in
-#: the cache (4 MiB of fp32).
-CHUNK_VALUES = 1 << 20
+#: Floating-point operations of a chunk: enough that products run at their full speed and calls
+#: are few, and little enough that one row alone, which takes as long, has its result in some
+#: milliseconds. On a GPU a thousand times as many are.
+CHUNK_OPERATIONS, GPU_FACTOR = 1e9, 1000
 
-#: How often a chunk uses each weight that is read for it, at least.
-LEAST_USES = 64
+#: How often a chunk uses each weight that is read for it, at least; and its most rows.
+LEAST_USES, MOST_ROWS = 64, 1 << 12
 
 
 class Layer(nn.Module):
@@ -87,17 +89,21 @@ def layers_of(module: nn.Module) -> list[Layer]:
     return [child for child in module.modules() if isinstance(child, Layer)]
 
 
-def chunk_rows(module: nn.Module) -> int:
+def chunk_rows(module: Any, device: str = "cpu") -> int:
     """Return how many rows go through `module` at a time where none is learned from.
 
-    A power of two. The widest layer decides; but a dense layer takes 64 rows at least, while a
-    convolution uses its weights all over each row, so that large images may come one by one.
+    A power of two. The operations of a row decide; but each weight is used 64 times at least,
+    which takes 64 rows of a dense layer, while a convolution uses its weights all over each row,
+    so that large images may come one by one.
+
+    Parameters
+    ----------
+    module : Module
+        With `products`, those of all members of an ensemble.
+    device : str
+        Its type: "cpu" or any other.
     """
-    rows = min(
-        max(
-            CHUNK_VALUES // max(layer.inputs, layer.outputs),
-            LEAST_USES * layer.weight.numel() // layer.products,
-        )
-        for layer in layers_of(module)
-    )
-    return 1 << max(0, min(13, int(math.log2(max(1, rows)))))
+    factor = 1 if device == "cpu" else GPU_FACTOR
+    weights = sum(layer.weight.numel() for layer in layers_of(module))
+    rows = max(factor * CHUNK_OPERATIONS / 2, LEAST_USES * weights) / module.products
+    return 1 << int(math.log2(max(1, min(rows, MOST_ROWS * min(factor, 16)))))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from diabolo.augmentations.base import Augmentation
 from diabolo.augmentations.shift import Shift
 
-AUGMENTATIONS = {"shift": Shift}
+AUGMENTATIONS: dict[str, type[Augmentation]] = {"shift": Shift}
 
-__all__ = ["AUGMENTATIONS", "Shift"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "Shift"]

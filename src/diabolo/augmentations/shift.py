@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from diabolo.spec import Part, require
+from diabolo.augmentations.base import Augmentation
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shift(Part):
+class Shift(Augmentation):
     """Move each image by a whole number of pixels in each direction, drawn anew at each step.
 
     What moves in at an edge repeats the pixels of the edge.
@@ -34,7 +35,6 @@ class Shift(Part):
         )
 
     def check(self, kind: str, shape: tuple[int, ...]) -> None:
-        """Raise `SpecError` unless rows of this kind and shape can be moved."""
         require(
             kind == "image",
             f"augmentation={self!r} moves images, and the rows are a {kind}: pass "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from diabolo.bottlenecks.base import Bottleneck
 from diabolo.bottlenecks.plain import Plain
 
-BOTTLENECKS = {"plain": Plain}
+BOTTLENECKS: dict[str, type[Bottleneck]] = {"plain": Plain}
 
-__all__ = ["BOTTLENECKS", "Plain"]
+__all__ = ["BOTTLENECKS", "Bottleneck", "Plain"]

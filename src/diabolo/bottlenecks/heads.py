@@ -9,6 +9,9 @@ from diabolo.bottlenecks.code import Code
 from diabolo.layers import Dense
 from diabolo.random import Noise
 
+#: Rows on which a rectified unit must be silent to count as dead: on fewer, many a live one is.
+SILENT_ROWS = 16
+
 
 class PlainHead(nn.Module):
     """h (n, features) → z (n, code_size) = f(W h + b), free of cost."""
@@ -20,7 +23,7 @@ class PlainHead(nn.Module):
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None) -> Code:
         z = self.layer(h)
-        if self.rectified and torch.is_grad_enabled():
+        if self.rectified and torch.is_grad_enabled() and len(h) >= SILENT_ROWS:
             z = z + self._revival(h, z)
         return Code(z, {})
 

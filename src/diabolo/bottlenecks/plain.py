@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from diabolo.spec import Part, require
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,7 +15,7 @@ CODE_ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softplus")
 
 
 @dataclasses.dataclass(frozen=True)
-class Plain(Part):
+class Plain(Bottleneck):
     """A code without cost, z = f(W h + b).
 
     Parameters
@@ -33,7 +34,6 @@ class Plain(Part):
         )
 
     def build(self, features: int, code_size: int) -> nn.Module:
-        """Return the head h (n, features) → `Code` with z (n, code_size)."""
         from diabolo.bottlenecks.heads import PlainHead
 
         return PlainHead(features, code_size, self.activation)

@@ -115,7 +115,7 @@ def _neighbours(estimator: Any, X: Any, classes: Any) -> dict[str, float]:
     if len(known) < NEIGHBOURS or not len(queries):
         raise DataError(f"--labels needs at least 10 rows for kNN, and there are {len(order)}")
     result = {}
-    raw = estimator._encode_input(X).numpy().reshape(len(order), -1)  # (n, *shape) -> (n, d)
+    raw = estimator._encode_input(X)[:].numpy().reshape(len(order), -1)  # (n, *shape) -> (n, d)
     for name, values in (("codes", estimator.transform(X)), ("raw", raw)):
         result[f"knn_accuracy_{name}"] = knn_accuracy(
             values[known], classes[known], values[queries], classes[queries], k=NEIGHBOURS

@@ -48,7 +48,9 @@ def train(
     weight_decay: Annotated[Any, loop.number("Pull towards zero, or auto.", float)] = "auto",
     members: Annotated[int, loop.number("Autoencoders trained at once.", int, False)] = 1,
     trim: Annotated[float, loop.number("Share of outliers left out.", float, False)] = 0.0,
+    averaging: Annotated[float, loop.number("Share of steps averaged over.", float, False)] = 0.08,
     validation_fraction: Annotated[Any, loop.number("Share held out, or auto.", float)] = "auto",
+    patience: Annotated[int, loop.number("Looks without gain to stop.", int, False)] = 10,
     no_early_stopping: Annotated[bool, loop.flag("Do all epochs.", "--no-early-stopping")] = False,
     keep_on_interrupt: Annotated[
         bool, loop.flag("On Ctrl-C, write the best model so far.", "--keep-on-interrupt")
@@ -94,7 +96,9 @@ def train(
         weight_decay=weight_decay,
         members=members,
         trim=trim,
+        averaging=averaging,
         validation_fraction=validation_fraction,
+        patience=patience,
         early_stopping=not no_early_stopping,
         precision=precision,
         on_interrupt="keep" if keep_on_interrupt else "raise",

@@ -6,7 +6,9 @@ It alone owns scaling. It is fitted once and travels with the model.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,21 +162,40 @@ class Schema:
 
     def encode(self, unpacked: Unpacked) -> Batch:
         """Return the scaled batch of data that `unpack` has checked."""
-        array = unpacked.array
-        values = np.empty(array.shape, np.float32)
-        plain = not self.shift.any() and (self.scale == 1).all()
-        for place, piece in pieces_of(array):
-            # In float64, because (x − shift) cancels for columns far from zero.
-            with np.errstate(over="ignore"):
-                values[place] = piece if plain else (piece - self.shift) / self.scale
-            if array.dtype.kind == "f" and not np.isfinite(values[place]).all():
-                bad = ~np.isfinite(values[place])
+        values = np.empty(unpacked.array.shape, np.float32)
+        for place, piece in self.encoded(unpacked):
+            values[place] = piece
+        return Batch(values, None)
+
+    def encoded(self, unpacked: Unpacked) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the scaled values of data that `unpack` has checked, piece by piece in order.
+
+        Raises
+        ------
+        DataError
+            If a number is too large once scaled.
+        """
+        for place, piece in pieces_of(unpacked.array):
+            values = self.scaled(piece)
+            if piece.dtype.kind == "f" and not np.isfinite(values).all():
+                bad = ~np.isfinite(values)
                 where = np.unravel_index(int(bad.argmax()), bad.shape)
                 raise DataError(
                     f"{piece[where]:g} in {self.place((place.start + where[0], *where[1:]))} is "
                     "too large for 32-bit numbers once scaled: rescale the data, or drop the row"
                 )
-        return Batch(values, None)
+            yield place, values
+
+    def scaled(self, array: np.ndarray) -> np.ndarray:
+        """Return (x − shift) / scale of rows (n, *shape), in float32."""
+        # In float64, because (x − shift) cancels for columns far from zero.
+        with np.errstate(over="ignore"):
+            values = array if self._plain else (array - self.shift) / self.scale
+            return values.astype(np.float32)
+
+    @functools.cached_property
+    def _plain(self) -> bool:
+        return bool(not self.shift.any() and (self.scale == 1).all())
 
     def decode(self, values: np.ndarray, source: Any = None) -> Any:
         """Return scaled values (n, *shape) in original units and types.
@@ -206,9 +227,12 @@ class Schema:
         return self.names or tuple(f"x{i}" for i in range(math.prod(self.shape)))
 
     def out_of_support(
-        self, values: np.ndarray, support: tuple[float, float]
+        self, values: np.ndarray, support: tuple[float, float], first: int = 0
     ) -> tuple[int, str] | None:
-        """Return the number of scaled values outside `support` and an example, or None."""
+        """Return the number of scaled values outside `support` and an example, or None.
+
+        `first` is the row of the data that values[0] stands for.
+        """
         low, high = support
         if low == -math.inf and high == math.inf:
             return None
@@ -219,7 +243,7 @@ class Schema:
             return None
         where = np.unravel_index(int(bad.argmax()), bad.shape)
         value = float(values[where]) * self.scale[where[1:]] + self.shift[where[1:]]
-        return count, f"{value:g} in {self.place(where)}"
+        return count, f"{value:g} in {self.place((first + where[0], *where[1:]))}"
 
     def place(self, where: tuple[Any, ...]) -> str:
         """Return an index (row, …) in words."""
@@ -233,7 +257,10 @@ class Schema:
 
     def _array(self, values: np.ndarray) -> np.ndarray:
         common = np.result_type(*(np.dtype(name) for name in self.dtypes))
-        return as_dtype(self._unscale(values), str(common))
+        array = np.empty(values.shape, common)
+        for place, piece in pieces_of(values):
+            array[place] = as_dtype(self._unscale(piece), str(common))
+        return array
 
     def _unscale(self, values: np.ndarray) -> np.ndarray:
         return values.astype(np.float64) * self.scale + self.shift

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diabolo.augmentations import AUGMENTATIONS, Shift
+from diabolo.augmentations import AUGMENTATIONS, Augmentation, Shift
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
@@ -23,7 +23,7 @@ from diabolo.networks import MLP, NETWORKS, Conv, Network
 from diabolo.networks.base import MOST
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
-from diabolo.training import Training
+from diabolo.training import Training, steps_an_epoch
 
 if TYPE_CHECKING:
     import torch
@@ -122,7 +122,7 @@ def choose_network(
 
 def choose_augmentation(
     augmentation: Any, kind: str, shape: tuple[int, ...], code_size: int
-) -> Shift | None:
+) -> Augmentation | None:
     """Return the augmentation: "auto" moves images by a pixel where image and code are large.
 
     In images below 16 pixels a pixel is too large a step; and where an image is moved to takes room
@@ -140,19 +140,20 @@ def choose_augmentation(
     return part
 
 
-def choose_held_out(training: Training | None, rows: int, seed: int) -> np.ndarray:
-    """Return which rows are held out, (rows,) of bool; at least one row stays to learn from."""
-    fraction = _validation_fraction(training or Training(), rows)
-    count = min(round(rows * fraction), rows - 1)
+def choose_held_out(
+    training: Training | None, rows: int, sample: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are held out, (rows,) of bool, and the numbers of some that are not.
+
+    At least one row stays to learn from; the others are `sample` at most, in random order.
+    """
+    count = min(round(rows * _validation_fraction(training or Training(), rows)), rows - 1)
+    generator = numpy_generator(seed, "held out")
+    # Not a permutation of all the rows, which would take a sixth of the memory of a narrow table.
+    drawn = generator.choice(rows, min(rows, count + sample), replace=False)
     chosen = np.zeros(rows, bool)
-    chosen[numpy_generator(seed, "held out").permutation(rows)[:count]] = True
-    return chosen
-
-
-def draw(among: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return the indices of at most `count` rows, in random order, among those marked (rows,)."""
-    rows = np.flatnonzero(among)
-    return numpy_generator(seed, "sample").permutation(rows)[:count]
+    chosen[drawn[:count]] = True
+    return chosen, drawn[count:]
 
 
 def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
@@ -182,7 +183,12 @@ def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
 
 
 def choose_training(
-    training: Training | None, max_epochs: Any, shape: tuple[int, ...], products: int, device: str
+    training: Training | None,
+    max_epochs: Any,
+    shape: tuple[int, ...],
+    learned: int,
+    products: int,
+    device: str,
 ) -> tuple[Training, int]:
     """Return the options of the loop and the number of epochs, with nothing left on "auto".
 
@@ -190,8 +196,10 @@ def choose_training(
     ----------
     shape : tuple of int
         Of the data (n, …), held-out rows included.
+    learned : int
+        Rows that are not held out.
     products : int
-        Of a weight and a value, that a row takes through the network and back.
+        Of a weight and a value, that a row takes through one member's network and back.
     device : str
         Where it trains; only the precision goes by it.
     """
@@ -206,7 +214,7 @@ def choose_training(
         size = min(rows / 100, 512 * max(1.0, rows / 1e6) ** 0.5)
         changes["batch_size"] = 1 << max(5, round(math.log2(max(1, size))))
     batch_size: Any = changes.get("batch_size", training.batch_size)
-    operations = operations_of_a_step(products, min(rows, batch_size))
+    operations = operations_of_a_step(training.members * products, min(rows, batch_size))
     changes["precision"] = resolve_precision(training.precision, device, operations)
     if training.optimizer == "auto":
         changes["optimizer"] = "muon" if products >= 100_000 else "adam"
@@ -218,12 +226,12 @@ def choose_training(
         muon = changes.get("optimizer", training.optimizer) == "muon"
         changes["weight_decay"] = max(0.3, decay) if muon else decay
     training = dataclasses.replace(training, **changes)
-    steps_an_epoch = max(1, round(rows * (1 - training.validation_fraction) / training.batch_size))
+    steps = steps_an_epoch(learned, training.batch_size)
     # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
     usual = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
     if max_epochs == "auto":
         least = max(1, min(4, round(4e6 / rows)))
-        max_epochs = max(least, math.ceil(usual / steps_an_epoch))
+        max_epochs = max(least, math.ceil(usual / steps))
     require(
         isinstance(max_epochs, int | np.integer)
         and not isinstance(max_epochs, bool)
@@ -235,7 +243,7 @@ def choose_training(
         if training.optimizer == "muon":
             # Longer runs have time for smaller steps (30 epochs of MNIST: held-out error 2.12 at
             # 1e-2, 2.09 at 6e-3).
-            rate = 1e-2 * max(0.3, min(1.0, usual / (max_epochs * steps_an_epoch)) ** 0.5)
+            rate = 1e-2 * max(0.3, min(1.0, usual / (max_epochs * steps)) ** 0.5)
         training = dataclasses.replace(training, learning_rate=rate)
     return training, int(max_epochs)
 

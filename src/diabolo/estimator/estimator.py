@@ -14,6 +14,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.data.containers import as_frame, unpack
+from diabolo.data.rows import Rows
 from diabolo.data.schema import refuse_non_finite
 from diabolo.device import memory_errors
 from diabolo.errors import DataError, RangeWarning, SchemaError
@@ -163,7 +164,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         self.stopped_ = fitted.record.stopped
         self.held_out_ = fitted.held_out
         self._set_features()
-        warn_of_illness(self._apply(fitted.sample, self._codes), self.spec_)
+        warn_of_illness(lambda: self._apply(fitted.sample, self._codes), self.spec_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -323,26 +324,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
 
         save(self, path)
 
-    def _encode_input(self, X: Any, extra_columns: bool = False) -> torch.Tensor:
-        """Return X checked and scaled, (n, *shape) on the CPU."""
+    def _encode_input(self, X: Any, extra_columns: bool = False) -> Rows:
+        """Return X checked and scaled, on the CPU."""
         check_is_fitted(self)
         # A file may have other columns, as for the command line; a frame is scikit-learn's matter.
         extra_columns = extra_columns or isinstance(X, str | os.PathLike)
         data = self.schema_.unpack(read_rows(X), extra_columns=extra_columns)
-        values = self.schema_.encode(data).values
-        outside = self.schema_.out_of_support(values, self.spec_.likelihood.support)
-        if outside is not None:
-            values_lie = f"{outside[0]} value{'s lie' if outside[0] > 1 else ' lies'}"
+        rows = Rows(self.schema_, data, self.spec_.likelihood.support)
+        if rows.outside is not None:
+            count, example = rows.outside
             warnings.warn(
-                f"{values_lie} outside the range of the training data's likelihood "
-                f"({self.spec_.likelihood!r}), for example {outside[1]}",
+                f"{count} value{'s lie' if count > 1 else ' lies'} outside the range of the "
+                f"training data's likelihood ({self.spec_.likelihood!r}), for example {example}",
                 RangeWarning,
                 stacklevel=3,
             )
-        return torch.from_numpy(values)
+        return rows
 
     def _apply(
-        self, x: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
+        self, x: torch.Tensor | Rows, function: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         with memory_errors():
             return in_chunks(self.module_, x, function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from sklearn.utils import check_random_state
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.data.containers import unpack
+from diabolo.data.rows import Rows
 from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
-from diabolo.device import arithmetic, fits, memory_errors, resolve_device
+from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, SpecError
 from diabolo.estimator import defaults
@@ -25,13 +27,14 @@ from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, train
 from diabolo.training.progress import progress_for
 from diabolo.training.scoring import in_chunks
-from diabolo.training.step import shares
+from diabolo.training.step import trimmed_mean
 
 if TYPE_CHECKING:
     from diabolo.estimator.estimator import Autoencoder
 
-#: Learned rows that rules and checks look at which need more than one pass over the data.
-SAMPLE = 10_000
+#: Learned rows that rules and checks look at which need more than one pass over the data: at most
+#: so many, and of large images fewer (128 MiB of them), but some.
+SAMPLE, SAMPLE_VALUES, SAMPLE_LEAST = 10_000, 1 << 25, 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +67,9 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     )
     scaling = defaults.choose_scaling(estimator.scaling, likelihood, kind, data, statistics)
     schema = Schema.fit(data, statistics, kind, scaling)
-    values = schema.encode(data).values
-    _refuse_outside(schema, values, likelihood)
+    device = resolve_device(estimator.device)
+    x = Rows(schema, data, likelihood.support, device)
+    _refuse_outside(x.outside, likelihood)
     network = defaults.choose_network(
         estimator.network, estimator.hidden, estimator.activation, kind, schema.shape
     )
@@ -74,10 +78,10 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         if estimator.bottleneck is None
         else resolve_part(estimator.bottleneck, BOTTLENECKS, "bottleneck")
     )
-    device = resolve_device(estimator.device)
-    x = torch.from_numpy(values)
-    held_out = defaults.choose_held_out(estimator.training, len(x), seed)
-    sample = x[defaults.draw(~held_out, SAMPLE, seed)]
+    held_out, drawn = defaults.choose_held_out(
+        estimator.training, len(x), _sample_rows(schema.shape), seed
+    )
+    sample = x[torch.from_numpy(drawn)].cpu()
     code_size = defaults.choose_code_size(estimator.code_size, sample)
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size
@@ -87,7 +91,12 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
             schema.shape, code_size, network, bottleneck, likelihood
         ).products
     training, epochs = defaults.choose_training(
-        estimator.training, estimator.max_epochs, tuple(x.shape), products, device
+        estimator.training,
+        estimator.max_epochs,
+        x.shape,
+        len(x) - int(held_out.sum()),
+        products,
+        device,
     )
     spec = Spec(
         code_size,
@@ -107,7 +116,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         module.initialise(seed, sample[:1024])
     record = train(
         module.to(device),
-        x.to(device) if fits(x.nbytes, device) else x,
+        x,
         torch.from_numpy(held_out),
         training,
         epochs,
@@ -115,14 +124,16 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         progress_for(estimator.verbose),
     )
     if isinstance(module, Ensemble):
-        watched = x[held_out] if held_out.any() else sample
-        losses = in_chunks(module, watched)
-        module.sort((losses * shares(losses, training.trim)).sum(dim=0))
+        watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
+        module.sort(trimmed_mean(in_chunks(module, watched), training.trim))
     return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
 
 
-def _refuse_outside(schema: Schema, values: np.ndarray, likelihood: Likelihood) -> None:
-    outside = schema.out_of_support(values, likelihood.support)
+def _sample_rows(shape: tuple[int, ...]) -> int:
+    return min(SAMPLE, max(SAMPLE_LEAST, SAMPLE_VALUES // math.prod(shape)))
+
+
+def _refuse_outside(outside: tuple[int, str] | None, likelihood: Likelihood) -> None:
     if outside is not None:
         low, high = likelihood.support
         cure = "likelihood='mse', or scaling='minmax'" if high == 1 else "likelihood='mse'"

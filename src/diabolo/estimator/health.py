@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 
@@ -15,9 +16,9 @@ def dead_units(z: torch.Tensor) -> list[int]:
     return torch.nonzero((z == 0).all(dim=0)).flatten().tolist()
 
 
-def warn_of_illness(z: torch.Tensor, spec: Spec) -> None:
-    """Give a `HealthWarning` for each illness seen in the codes z (n, k) of training rows."""
-    dead = dead_units(z) if spec.bottleneck.activation == "relu" else []
+def warn_of_illness(codes: Callable[[], torch.Tensor], spec: Spec) -> None:
+    """Give a `HealthWarning` for each illness seen in the codes (n, k) of training rows."""
+    dead = dead_units(codes()) if getattr(spec.bottleneck, "activation", "") == "relu" else []
     if dead:
         warnings.warn(
             f"{len(dead)} of {spec.code_size} code units are never active on the training data "

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from diabolo.augmentations import AUGMENTATIONS, Shift
+from diabolo.augmentations import AUGMENTATIONS, Augmentation
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.bottlenecks import BOTTLENECKS, Bottleneck
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
@@ -36,8 +36,8 @@ class Spec:
     kind: str
     scaling: str
     network: Network
-    bottleneck: Plain
-    augmentation: Shift | None
+    bottleneck: Bottleneck
+    augmentation: Augmentation | None
     likelihood: Likelihood
     max_epochs: int
     training: Training
@@ -73,6 +73,6 @@ class Spec:
             return Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
 
     @property
-    def parts(self) -> tuple[int, Network, Plain, Likelihood, Shift | None]:
+    def parts(self) -> tuple[int, Network, Bottleneck, Likelihood, Augmentation | None]:
         """What `AutoencoderModule` is put together from, besides the shape."""
         return self.code_size, self.network, self.bottleneck, self.likelihood, self.augmentation

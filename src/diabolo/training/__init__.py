@@ -55,8 +55,9 @@ class Training(Part):
         tenth, at most 5,000 rows, and none at all below 500 rows, where the few that could be
         spared say less than they teach.
     patience : int
-        Looks without improvement before stopping. Looks are at the ends of epochs: 26 to 50
-        in a run, or more where they would be further apart than 1,000 steps.
+        Looks without improvement before stopping. There is one at the end of each epoch; in
+        longer runs than 50 epochs there are 26 to 50 of them, or more where they would be
+        further apart than 1,000 steps.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
         fp32, and so does scoring. "auto" takes it where a step has 10⁸ operations or more (six for
@@ -122,4 +123,9 @@ class Training(Part):
         one_of("on_interrupt", ("raise", "keep"))
 
 
-__all__ = ["OPTIMIZERS", "PRECISIONS", "SCHEDULES", "Training"]
+def steps_an_epoch(rows: int, batch_size: int) -> int:
+    """Return into how many even pieces an epoch of so many rows is cut."""
+    return max(1, round(rows / batch_size))
+
+
+__all__ = ["OPTIMIZERS", "PRECISIONS", "SCHEDULES", "Training", "steps_an_epoch"]

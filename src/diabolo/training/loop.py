@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
+from diabolo.data.rows import Rows
 from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.random import Noise, torch_generator
@@ -18,16 +19,18 @@ from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
 from diabolo.training.scoring import in_chunks
-from diabolo.training.step import Step, shares
+from diabolo.training.step import Step, trimmed_mean
 
-#: Looks at the held-out rows in a run, at most (see below): a look costs as much as a few steps.
+#: Looks at the held-out rows in a run, at most (see below): together they cost as much as a few
+#: epochs, where a tenth of the rows is held out.
 LOOKS = 50
 
 #: Values that are gathered at once for the steps ahead: a step of a small net would be over before
 #: its own few rows were found.
 GATHERED = 1 << 20
 
-#: Steps after which there is a look at the latest, so that endless runs stop and show something.
+#: Steps after which there is a look at the end of an epoch even so, that long runs can stop and
+#: show something.
 STEPS_A_LOOK = 1000
 
 
@@ -44,7 +47,7 @@ class Record:
 
 def train(
     module: AutoencoderModule | Ensemble,
-    x: torch.Tensor,
+    x: torch.Tensor | Rows,
     held_out: torch.Tensor,
     training: Training,
     epochs: int,
@@ -55,7 +58,7 @@ def train(
 
     Parameters
     ----------
-    x : Tensor (n, *shape)
+    x : Tensor or Rows (n, *shape)
         The data, on the module's device, or on the CPU and brought there batch by batch.
     held_out : Tensor of bool (n,)
         Rows that are not learned from and only decide when the weights are best; where there are
@@ -68,7 +71,8 @@ def train(
     TrainingError
         If the loss of an epoch is not finite; the weights are then the best ones so far.
     """
-    rows = torch.nonzero(~held_out).squeeze(1).to(x.device)
+    number = torch.int32 if len(x) < 1 << 31 else torch.int64
+    rows = torch.nonzero(~held_out).squeeze(1).to(x.device, number)
     x_held_out = x[held_out.to(x.device)]
     watched = len(x_held_out) > 0
     best = _Best(module)
@@ -79,7 +83,7 @@ def train(
     interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
-    progress.start(epochs, len(rows), x[0].numel())
+    progress.start(epochs, len(rows), math.prod(x.shape[1:]))
     try:
         for epoch in range(epochs):
             train_loss = _epoch(step, average, x, rows, epoch, epochs, seed, progress)
@@ -89,9 +93,8 @@ def train(
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
             with average.in_place():
                 if watched:
-                    losses = in_chunks(module, x_held_out).cpu().double()
-                    mean = (losses * shares(losses, training.trim)).sum(dim=0).mean()
-                    row["held_out"] = _per_value(mean, x)
+                    losses = in_chunks(module, x_held_out, padded=False).cpu().double()
+                    row["held_out"] = _per_value(trimmed_mean(losses, training.trim).mean(), x)
                 row["learning_rate"] = step.learning_rate
                 row["seconds"] = time.perf_counter() - began
                 history.append(row)
@@ -125,34 +128,36 @@ def train(
 def _epoch(
     step: Step,
     average: Average,
-    x: torch.Tensor,
+    x: torch.Tensor | Rows,
     rows: torch.Tensor,
     epoch: int,
     epochs: int,
     seed: int,
     progress: Progress,
 ) -> torch.Tensor:
-    """One pass over the rows; returns the mean objective, still on the device."""
-    order = torch.randperm(len(rows), generator=torch_generator(seed, "order", epoch), device="cpu")
+    """One pass over the rows; returns the mean loss of those that count, still on the device."""
+    generator = torch_generator(seed, "order", epoch)
+    order = torch.randperm(len(rows), generator=generator, dtype=rows.dtype, device="cpu")
+    order = rows[order.to(x.device)]
     # In even pieces, for a small last one would weigh its rows more.
-    batches = rows[order.to(x.device)].tensor_split(step.an_epoch)
+    batches = order.tensor_split(step.an_epoch)
     total = torch.zeros((), device=step.device, dtype=torch.float32)
     with step.arithmetic():
         for i, batch in enumerate(_gathered(x, batches, step.device)):
             noise = Noise(seed, "noise", epoch, i, device=step.device)
             position = (epoch + (i + 0.5) / len(batches)) / epochs
-            losses = step(batch, noise, position)
+            loss = step(batch, noise, position)
             average.step()
-            total += losses.sum()
-            progress.advance(len(batch), losses)
+            total += loss * len(batch)
+            progress.advance(len(batch), loss)
     return total / len(rows)
 
 
 def _gathered(
-    x: torch.Tensor, batches: tuple[torch.Tensor, ...], device: str
+    x: torch.Tensor | Rows, batches: tuple[torch.Tensor, ...], device: str
 ) -> Iterator[torch.Tensor]:
     """Yield the rows of each batch of indices on the device, gathered for several at a time."""
-    together = max(1, GATHERED // max(1, x[0].numel() * len(batches[0])))
+    together = max(1, GATHERED // max(1, math.prod(x.shape[1:]) * len(batches[0])))
     for i in range(0, len(batches), together):
         group = batches[i : i + together]
         gathered = x[torch.cat(group)].to(device)
@@ -165,8 +170,8 @@ def _whose(history: list[dict[str, float]], kept: int | None) -> str:
     return f"the best weights so far, those of epoch {history[kept]['epoch']}"
 
 
-def _per_value(loss: torch.Tensor, x: torch.Tensor) -> float:
-    return float(loss) / max(1, x[0].numel())
+def _per_value(loss: torch.Tensor, x: torch.Tensor | Rows) -> float:
+    return float(loss) / max(1, math.prod(x.shape[1:]))
 
 
 class _Best:
@@ -182,8 +187,9 @@ class _Best:
     def look(self, criterion: float, number: int, by_held_out: bool) -> None:
         self.age += 1
         if criterion < self.criterion or not by_held_out:
-            self.criterion, self.kept, self.age = criterion, number, 0
+            # The weights first, should Ctrl-C come between them.
             self.weights = [p.detach().clone() for p in self.module.parameters()]
+            self.criterion, self.kept, self.age = criterion, number, 0
 
     @torch.no_grad()
     def restore(self) -> None:

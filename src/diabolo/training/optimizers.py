@@ -163,7 +163,7 @@ class Optimizer:
         """
         self.first = first = 1 if members else 0
         self.is_matrix = [p.ndim >= first + 2 for p in parameters]
-        # Views in the parameters' own memory; kernels are matrices (out, in · height · width).
+        # Views in the parameters' own memory; kernels are matrices: their first axis by the others.
         matrices, vectors = self._divided([p.detach() for p in parameters])
         self.rule: Adam | Muon
         if name == "adam":

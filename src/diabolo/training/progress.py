@@ -16,8 +16,8 @@ class Progress:
     def start(self, epochs: int, rows: int, values: int) -> None:
         """Work begins: `epochs` passes over `rows` rows of `values` values each."""
 
-    def advance(self, rows: int, losses: torch.Tensor) -> None:
-        """A step over `rows` rows is done. `losses` must not be read at every step."""
+    def advance(self, rows: int, loss: torch.Tensor) -> None:
+        """A step over `rows` rows is done. Their mean loss must not be read at every step."""
 
     def epoch(self, row: dict[str, float]) -> None:
         """A line of the history is complete."""
@@ -41,10 +41,10 @@ class Lines(Progress):
         self.said = self.began - self.every
         self.unsaid: dict[str, float] | None = None
 
-    def advance(self, rows: int, losses: torch.Tensor) -> None:
+    def advance(self, rows: int, loss: torch.Tensor) -> None:
         self.seen += rows
         if time.perf_counter() - self.said > self.latest:
-            self._say(f"loss {float(losses.detach().mean()) / self.values:.5f}")
+            self._say(f"loss {float(loss) / self.values:.5f}")
 
     def epoch(self, row: dict[str, float]) -> None:
         self.unsaid = row
@@ -77,13 +77,13 @@ class Bar(Progress):
         )
         self.bar.start()
 
-    def advance(self, rows: int, losses: torch.Tensor) -> None:
+    def advance(self, rows: int, loss: torch.Tensor) -> None:
         self.seen += rows
         now = time.perf_counter()
         if now - self.drawn < 0.25:
             return
         self.drawn = now
-        text = self.text or f"loss {float(losses.detach().mean()) / self.values:.5f}"
+        text = self.text or f"loss {float(loss) / self.values:.5f}"
         self.bar.update(
             self.task,
             completed=self.seen,

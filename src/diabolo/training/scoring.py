@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 
+from diabolo.data.rows import Rows
 from diabolo.device import arithmetic
 from diabolo.layers import chunk_rows
 
@@ -17,8 +18,10 @@ from diabolo.layers import chunk_rows
 @torch.inference_mode()
 def in_chunks(
     module: torch.nn.Module,
-    x: torch.Tensor,
+    x: torch.Tensor | Rows,
     function: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    *,
+    padded: bool = True,
 ) -> torch.Tensor:
     """Apply `function` (default: the module itself) to x (n, …) chunk by chunk, in fp32.
 
@@ -30,19 +33,22 @@ def in_chunks(
         Its layers decide the size of the chunks.
     function : callable, optional
         Rows (m, …) → results (m, …).
+    padded : bool
+        False leaves the last chunk as short as it is: quicker, where no row's result will be
+        compared with the one that it has among others.
     """
     function = function or module
-    rows = chunk_rows(module)
-    results: torch.Tensor | None = None
     device = next(module.parameters()).device
+    rows = chunk_rows(module, device.type)
+    results: torch.Tensor | None = None
     with arithmetic("fp32", device.type):
         for start in range(0, max(1, len(x)), rows):
             piece = x[start : start + rows]
             count = len(piece)
-            if count < rows:
-                padded = piece.new_zeros((rows, *piece.shape[1:]))
-                padded[:count] = piece
-                piece = padded
+            if padded and count < rows:
+                whole = piece.new_zeros((rows, *piece.shape[1:]))
+                whole[:count] = piece
+                piece = whole
             result = function(piece.to(device))[:count].to(x.device)
             if results is None:
                 results = result.new_empty((len(x), *result.shape[1:]))

@@ -1,4 +1,4 @@
-"""One step of the loop: losses, gradients, update."""
+"""One step of the loop: loss, gradients, update."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diabolo.autoencoder import AutoencoderModule
 from diabolo.device import PARALLEL_OPERATIONS, arithmetic, operations_of_a_step
 from diabolo.ensemble import Ensemble
 from diabolo.random import Noise
-from diabolo.training import Training, tape
+from diabolo.training import Training, steps_an_epoch, tape
 from diabolo.training.optimizers import Optimizer
 from diabolo.training.schedule import WARM_UP, factor
 
@@ -40,7 +40,7 @@ class Step:
         self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int
     ):
         self.module, self.training = module, training
-        self.an_epoch = max(1, round(rows / training.batch_size))
+        self.an_epoch = steps_an_epoch(rows, training.batch_size)
         self.learning_rate = 0.0
         self.parameters = list(module.parameters())
         self.device = str(self.parameters[0].device)
@@ -66,17 +66,17 @@ class Step:
 
         Returns
         -------
-        Tensor (n,)
-            The losses before the update, for an ensemble their means over its members.
+        Tensor ()
+            The mean loss before the update, of the rows that count, over all members.
         """
         training = self.training
         trimmed = training.trim > 0 and position >= WARM_UP
-        losses, *gradients = self._losses_and_gradients(x, noise, trimmed)
+        loss, *gradients = self._loss_and_gradients(x, noise, trimmed)
         self.learning_rate = training.learning_rate * factor(training.schedule, position)
         self.optimizer.step(gradients, self.learning_rate)
-        return losses
+        return loss
 
-    def _losses_and_gradients(
+    def _loss_and_gradients(
         self, x: torch.Tensor, noise: Noise, trimmed: bool
     ) -> list[torch.Tensor]:
         compute = self._computed_of_most if trimmed else self._computed
@@ -93,20 +93,29 @@ class Step:
         return self._computed(x, noise, self.training.trim)
 
     def _computed(self, x: torch.Tensor, noise: Noise, trim: float = 0.0) -> list[torch.Tensor]:
-        """Return the losses (n,) and the gradients of their mean, all but the largest.
+        """Return the mean loss, of all rows but those with the largest, and its gradients.
 
         Each member of an ensemble gets the gradients that it would get alone.
         """
         losses = self.module(x, noise)  # (n,) or (n, members)
         weights = shares(losses.detach(), trim)
         gradients = torch.autograd.grad(losses, self.parameters, weights)
-        return [losses.detach().reshape(len(x), -1).mean(dim=1), *gradients]
+        return [trimmed_mean(losses.detach(), trim).mean(), *gradients]
+
+
+def trimmed_mean(losses: torch.Tensor, trim: float) -> torch.Tensor:
+    """Return the mean of the losses (n, …) without a share `trim` of them, the largest: (…)."""
+    if not trim:
+        return losses.mean(dim=0)
+    weights = shares(losses, trim)
+    # Not 0 × ∞ where one that does not count has overflowed.
+    return torch.where(weights > 0, losses * weights, 0).sum(dim=0)
 
 
 def shares(losses: torch.Tensor, trim: float) -> torch.Tensor:
-    """Return what each of the losses (n, …) counts in their mean, without a share `trim` of them.
+    """Return what each of the losses (n, …) counts in their trimmed mean.
 
-    The largest count nothing. The shares along the first axis sum to 1.
+    The shares along the first axis sum to 1.
     """
     if not trim:
         return torch.full_like(losses, 1 / len(losses))

@@ -1,0 +1,72 @@
+"""Rows of users' data as modules eat them: scaled in advance, or as they are asked for."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from diabolo.data.containers import Unpacked
+from diabolo.data.schema import Schema
+from diabolo.device import room
+
+
+class Rows:
+    """Scaled rows of data that `Schema.unpack` has checked.
+
+    Parameters
+    ----------
+    schema : Schema
+    data : Unpacked
+    support : (float, float)
+        Range that the likelihood allows.
+    device : str
+        Where the rows are wanted.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, …).
+    device : device
+        Where the rows are: on the CPU where there is no room for them elsewhere.
+    outside : (int, str) or None
+        How many values lie outside the support, and an example with its place.
+
+    Raises
+    ------
+    DataError
+        If a number is too large for 32 bits once scaled.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        data: Unpacked,
+        support: tuple[float, float] = (-math.inf, math.inf),
+        device: str = "cpu",
+    ):
+        self.schema, self.array, self.shape = schema, data.array, data.array.shape
+        self.values: torch.Tensor | None = None
+        self.device = torch.device("cpu")
+        if 4 * math.prod(self.shape) <= room(device):
+            self.values = torch.empty(self.shape, dtype=torch.float32, device=device)
+            self.device = self.values.device
+        count, example = 0, ""
+        for place, values in schema.encoded(data):
+            outside = schema.out_of_support(values, support, place.start)
+            if outside is not None:
+                example = example or outside[1]
+                count += outside[0]
+            if self.values is not None:
+                self.values[place] = torch.from_numpy(values).to(self.device)
+        self.outside = (count, example) if count else None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: slice | torch.Tensor) -> torch.Tensor:
+        """Return rows by a slice, a mask or their numbers, (m, …) of fp32."""
+        if self.values is not None:
+            return self.values[index]
+        rows = self.array[index if isinstance(index, slice) else index.numpy()]
+        return torch.from_numpy(self.schema.scaled(rows))

@@ -1,0 +1,49 @@
+"""Every part with every other, through the front door: fit, results, saved and loaded again.
+
+A part that is added to its axis's table is walked here without another line.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from diabolo import Autoencoder, load
+from diabolo.augmentations import AUGMENTATIONS
+from diabolo.bottlenecks import BOTTLENECKS
+from diabolo.likelihoods import LIKELIHOODS
+from diabolo.networks import NETWORKS
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+AXES = {
+    "network": NETWORKS,
+    "bottleneck": BOTTLENECKS,
+    "augmentation": [None, *AUGMENTATIONS],
+    "likelihood": LIKELIHOODS,
+}
+
+
+@pytest.mark.parametrize("names", itertools.product(*AXES.values()), ids=str)
+def test_every_combination_of_parts_works_as_a_model_does(names, tmp_path):
+    X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
+    parts = dict(zip(AXES, names, strict=True))
+
+    def fitted():
+        return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)
+
+    model = fitted()
+    assert model.transform(X).shape == (60, 3)
+    assert model.reconstruct(X).shape == X.shape
+    assert model.history_[-1]["train"] != model.history_[0]["train"]
+    np.testing.assert_array_equal(model.transform(X[7:9]), model.transform(X)[7:9])
+    np.testing.assert_array_equal(fitted().transform(X), model.transform(X))
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.spec_ == model.spec_
+    for method in ("transform", "reconstruct", "reconstruction_error", "score_samples"):
+        result = getattr(model, method)(X)
+        assert np.isfinite(result).all()
+        np.testing.assert_array_equal(getattr(again, method)(X), result)

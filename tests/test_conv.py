@@ -82,7 +82,7 @@ def test_stages_are_chosen_as_documented():
     ):
         network = Conv().resolved(shape)
         assert network.channels == (32, 64, 128, 256, 256, 256, 256)[:stages]
-        assert network.sizes(shape)[-1] == (*pixels, network.channels[-1])
+        assert network.sizes(shape)[-2:] == ((*pixels, network.channels[-1]), (256,))
         assert network.is_resolved(shape) and not Conv().is_resolved(shape)
     assert Conv((9,), hidden=(5,)).resolved((8, 8)) == Conv((9,), hidden=(5,))
     assert Conv((9, 3), hidden=(5,)).sizes((8, 7)) == ((4, 4, 9), (2, 2, 3), (5,))
@@ -263,7 +263,11 @@ def test_a_step_is_as_large_as_its_products_not_as_its_weights(monkeypatch):
         return real(*args, operations=operations)
 
     monkeypatch.setattr(step, "arithmetic", spy)
-    options = {"network": Conv((4,)), "hidden": "auto", "training": Training(batch_size=10)}
+    options = {
+        "network": Conv((4,), hidden=()),
+        "hidden": "auto",
+        "training": Training(batch_size=10),
+    }
     tiny(**options, max_epochs=1).fit(np.random.default_rng(0).random((40, 6, 6)))
     # Along an axis the three outputs see 2, 3 and 3 of the six pixels; 36 values to the code of 2.
     assert seen[0] == 6 * 10 * (2 * (8 * 8 * 4) + 2 * (36 * 2))
@@ -290,15 +294,20 @@ def test_rows_that_are_no_images_are_refused_with_the_network_for_them(kind):
         tiny(network=Conv(), hidden="auto", kind=kind).fit(data)
 
 
-def test_large_images_get_convolutions_unless_layers_are_named():
-    small, large = (np.random.default_rng(0).random((9, 64, side), np.float32) for side in (64, 65))
-    options = {"hidden": "auto", "max_epochs": 1}
-    assert isinstance(tiny(**options).fit(small).spec_.network, MLP)
-    conv = tiny(**options, activation="relu").fit(large).spec_.network
+def test_images_get_convolutions_unless_layers_are_named():
+    images = np.random.default_rng(0).random((9, 64, 65), np.float32)
+    auto = {"hidden": "auto", "max_epochs": 1}
+    conv = tiny(**auto, activation="relu").fit(images).spec_.network
     assert conv == Conv((32, 64, 128, 256, 256), activation="relu")
-    assert tiny(max_epochs=1).fit(large).spec_.network == MLP((8,), skip=False)
-    table = large.reshape(9, -1)
-    assert isinstance(tiny(max_epochs=1).fit(table).spec_.network, MLP)
+    assert tiny(**auto).fit(images[:, :16, :16]).spec_.network == Conv((32, 64))
+    assert tiny(**auto).fit(images[:, :15]).spec_.network == MLP((1024, 512, 256), skip=False)
+    assert tiny(max_epochs=1).fit(images).spec_.network == MLP((8,), skip=False)
+    dense = tiny(**auto, network="mlp").fit(images).spec_.network
+    assert dense == MLP((1024, 512, 256), skip=False)
+    table = images.reshape(9, -1)
+    assert isinstance(tiny(**auto).fit(table).spec_.network, MLP)
+    series = tiny(**auto, kind="series").fit(images[:, :5, :7])
+    assert isinstance(series.spec_.network, MLP)
 
 
 def test_codes_of_convolutions_beat_pca():

@@ -10,10 +10,13 @@ import torch
 from tests.samples import low_rank
 
 from diabolo import Autoencoder, datasets
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import Plain
 from diabolo.errors import SpecError
 from diabolo.estimator.defaults import choose_training
 from diabolo.layers import Dense, chunk_rows
-from diabolo.networks import MLP
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP, Conv
 from diabolo.training import Training
 from diabolo.training.progress import Lines
 from diabolo.training.scoring import in_chunks
@@ -208,5 +211,23 @@ def test_tables_that_are_linear_are_learned_nearly_as_well_as_by_pca():
 )
 def test_batches_and_epochs_go_by_the_rows(rows, batch_size, epochs):
     learned = rows if rows < 500 else rows - min(rows // 10, 5_000)
-    training, chosen = choose_training(None, "auto", (rows, 20), learned, 5_000, "cpu")
+    member = member_for((20,), MLP((64, 32)))
+    training, chosen = choose_training(None, "auto", (rows, 20), learned, member, "cpu")
     assert (training.batch_size, chosen) == (batch_size, epochs)
+
+
+@pytest.mark.parametrize(
+    ("shape", "members", "batch_size"),
+    [((28, 28), 1, 512), ((100, 100), 1, 256), ((512, 512, 3), 1, 8), ((512, 512, 3), 5, 2)],
+)
+def test_large_images_come_a_few_at_a_time(shape, members, batch_size):
+    member = member_for(shape, Conv())
+    training = Training(members=members)
+    training, _ = choose_training(training, "auto", (60_000, *shape), 55_000, member, "cpu")
+    assert training.batch_size == batch_size
+    assert training.batch_size * members * member.values < 2**27
+
+
+def member_for(shape, network):
+    with torch.device("meta"):
+        return AutoencoderModule(shape, 8, network.resolved(shape), Plain(), MSE())

@@ -11,7 +11,6 @@ import argparse
 import importlib
 import traceback
 
-from bench.engine.clock import cold_compiler
 from bench.engine.section import Section, aims_table, say
 from bench.frame import Result
 
@@ -52,8 +51,7 @@ def run(options: argparse.Namespace) -> Result:
     for name in options.sections:
         say(name.replace("_", " "))
         try:
-            with cold_compiler():
-                sections.append(importlib.import_module(f"bench.engine.{name}").run(options))
+            sections.append(importlib.import_module(f"bench.engine.{name}").run(options))
         except Exception as error:  # an hour's figures are not thrown away for one section
             traceback.print_exc()
             kind = type(error).__name__

@@ -5,15 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
-
-import torch
 
 
 class Stopwatch:
@@ -135,18 +130,6 @@ def grid(budget: float, marks: Sequence[float]) -> list[float]:
     early = [budget * i / 60 for i in range(1, 13)]
     late = [budget * i / 20 for i in range(5, 21)]
     return sorted({*early, *late, *(mark for mark in marks if mark <= budget)})
-
-
-@contextlib.contextmanager
-def cold_compiler() -> Iterator[None]:
-    """Run the block as if torch had never compiled: its caches would hide what that takes."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=folder),
-    ):
-        if "torch._dynamo" in sys.modules:
-            torch.compiler.reset()
-        yield
 
 
 @contextlib.contextmanager

@@ -93,11 +93,6 @@ def shown(figure: float | None) -> object:
     return "never" if math.isinf(figure) else figure
 
 
-def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """Return the ratio of two figures, None where one of them was not measured."""
-    return None if numerator is None or denominator is None else numerator / denominator
-
-
 def say(text: str) -> None:
     """Tell whoever waits what is being measured, and since when."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench.engine import users
-from bench.engine.clock import Course, at_each_look, cold_compiler, grid
+from bench.engine.clock import Course, at_each_look, grid
 from bench.engine.data import images, pixels, squared_error
 from bench.engine.section import Aim, Section, say, shown
 from bench.frame import table
@@ -78,7 +78,7 @@ def _fit(train: np.ndarray, test: np.ndarray, epochs: int | str, device: str) ->
         return squared_error(in_chunks(module, x, module.reconstruct).numpy(), rows)
 
     model = Autoencoder(CODE_SIZE, hidden=WIDTHS, max_epochs=epochs, device=device, random_state=0)
-    with cold_compiler(), at_each_look(lambda module: course.note(lambda: error(module))):
+    with at_each_look(lambda module: course.note(lambda: error(module))):
         course.start()
         model.fit(train)
     values = rows.shape[1]

@@ -92,6 +92,11 @@ class AutoencoderModule(nn.Module):
         """Number of products of a weight and a value that a row takes, there and back."""
         return sum(layer.products for layer in layers_of(self))
 
+    @property
+    def values(self) -> int:
+        """Number of values that a row has behind all its layers, there and back."""
+        return sum(layer.outputs for layer in layers_of(self))
+
     def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
         """Return the codes of x (n, *shape)."""
         return self.bottleneck(self.encoder(x, noise), noise)

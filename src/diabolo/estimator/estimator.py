@@ -35,7 +35,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         within 2 and 64.
     hidden : tuple of int or "auto", default "auto"
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
-        by the width of the data; images of more than 64 × 64 values get `Conv` instead.
+        by the width of the data; images from 16 × 16 pixels on get `Conv` instead.
     activation : str, default "auto"
         Of the hidden layers; "auto" is SiLU (Elfwing et al. 2018).
     kind : {"auto", "table", "image", "series"}, default "auto"
@@ -46,8 +46,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         by the type's maximum, leaves images in [0, 1] and all data of a Bernoulli likelihood
         alone, and otherwise standardises (for a rectified output: without centring).
     network : Network or str, optional
-        An explicit network, for example ``MLP((512, 64), dropout=0.1)``, or "conv" for the
-        convolutions of `Conv` on images; then `hidden` and `activation` must stay on "auto".
+        An explicit network, for example ``MLP((512, 64), dropout=0.1)``, or a name: "conv" for
+        convolutions, "mlp" for dense layers; `hidden` and `activation` must stay on "auto" then.
     bottleneck : Bottleneck or str, optional
         What makes the code; ``Plain()``, a linear code, by default.
     augmentation : {"auto", "shift"}, Augmentation or None, default "auto"

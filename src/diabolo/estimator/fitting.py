@@ -87,15 +87,13 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         estimator.augmentation, kind, schema.shape, code_size
     )
     with torch.device("meta"):
-        products = AutoencoderModule(
-            schema.shape, code_size, network, bottleneck, likelihood
-        ).products
+        member = AutoencoderModule(schema.shape, code_size, network, bottleneck, likelihood)
     training, epochs = defaults.choose_training(
         estimator.training,
         estimator.max_epochs,
         x.shape,
         len(x) - int(held_out.sum()),
-        products,
+        member,
         device,
     )
     spec = Spec(

@@ -26,7 +26,7 @@ AXES = {
 }
 
 
-@pytest.mark.parametrize("names", itertools.product(*AXES.values()), ids=str)
+@pytest.mark.parametrize("names", list(itertools.product(*AXES.values())), ids=str)
 def test_every_combination_of_parts_works_as_a_model_does(names, tmp_path):
     X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
     parts = dict(zip(AXES, names, strict=True))

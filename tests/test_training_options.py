@@ -229,5 +229,4 @@ def test_large_images_come_a_few_at_a_time(shape, members, batch_size):
 
 
 def member_for(shape, network):
-    with torch.device("meta"):
-        return AutoencoderModule(shape, 8, network.resolved(shape), Plain(), MSE())
+    return AutoencoderModule.planned(shape, 8, network.resolved(shape), Plain(), MSE())

@@ -64,11 +64,15 @@ class AutoencoderModule(nn.Module):
         self.augmentation = augmentation
 
     @classmethod
-    def empty(cls, *args) -> AutoencoderModule:
-        """Build with memory that holds nothing yet, without drawing from any generator."""
+    def planned(cls, *args: Any) -> AutoencoderModule:
+        """Build without memory, on torch's device "meta"."""
         with torch.device("meta"):
-            module = cls(*args)
-        return module.to_empty(device="cpu")
+            return cls(*args)
+
+    @classmethod
+    def empty(cls, *args: Any) -> AutoencoderModule:
+        """Build with memory that holds nothing yet, without drawing from any generator."""
+        return cls.planned(*args).to_empty(device="cpu")
 
     @torch.no_grad()
     def initialise(self, seed: int, x: torch.Tensor) -> None:

@@ -86,8 +86,9 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size
     )
-    with torch.device("meta"):
-        member = AutoencoderModule(schema.shape, code_size, network, bottleneck, likelihood)
+    member = AutoencoderModule.planned(
+        schema.shape, code_size, network, bottleneck, likelihood, augmentation
+    )
     training, epochs = defaults.choose_training(
         estimator.training,
         estimator.max_epochs,

@@ -67,10 +67,11 @@ class Spec:
 
     def build(self, shape: tuple[int, ...]) -> AutoencoderModule | Ensemble:
         """Return the module for rows of this shape, without memory (on torch's device "meta")."""
-        parts = (shape, *self.parts)
-        members = self.training.members
+        parts, members = (shape, *self.parts), self.training.members
+        if members == 1:
+            return AutoencoderModule.planned(*parts)
         with torch.device("meta"):
-            return Ensemble(members, *parts) if members > 1 else AutoencoderModule(*parts)
+            return Ensemble(members, *parts)
 
     @property
     def parts(self) -> tuple[int, Network, Bottleneck, Likelihood, Augmentation | None]:

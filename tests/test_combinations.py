@@ -13,6 +13,7 @@ import pytest
 from diabolo import Autoencoder, load
 from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks import BOTTLENECKS
+from diabolo.corruptions import CORRUPTIONS
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 
@@ -22,6 +23,7 @@ AXES = {
     "network": NETWORKS,
     "bottleneck": BOTTLENECKS,
     "augmentation": [None, *AUGMENTATIONS],
+    "corruption": [None, *(name for name in CORRUPTIONS if name != "chain")],
     "likelihood": LIKELIHOODS,
 }
 

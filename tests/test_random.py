@@ -69,16 +69,16 @@ def test_derived_seeds_do_not_collide_over_a_long_run():
 def test_noise_draws_from_its_key_only():
     x = torch.zeros(5, 3)
     torch.manual_seed(0)
-    first = Noise(1, "noise", 2).uniform_like(x)
+    first = Noise(1, "noise", 2).uniform(x.shape)
     torch.manual_seed(99)
-    again = Noise(1, "noise", 2).uniform_like(x)
+    again = Noise(1, "noise", 2).uniform(x.shape)
     assert torch.equal(first, again)
     noise = Noise(1, "noise", 2)
-    assert not torch.equal(noise.uniform_like(x), noise.uniform_like(x))
+    assert not torch.equal(noise.uniform(x.shape), noise.uniform(x.shape))
 
 
 def test_noise_is_uniform():
-    uniform = Noise(0).uniform_like(torch.zeros(200, 500))
+    uniform = Noise(0).uniform((200, 500))
     assert uniform.min() >= 0 and uniform.max() < 1
     # Five standard errors of 100,000 draws.
     assert abs(uniform.mean() - 1 / 2) < 5 * (1 / 12 / 1e5) ** 0.5

@@ -99,7 +99,7 @@ def test_writing_into_what_was_made_is_repeated():
 
 def test_noise_is_that_of_the_step():
     def function(x, noise):
-        return [x + noise.uniform_like(x), noise.integers(5, (3,))]
+        return [x + noise.uniform(x.shape), noise.integers(5, (3,))]
 
     replay = record(function, torch.zeros(2, 4), Noise(0), [])
     for key in (0, 1):

@@ -143,7 +143,7 @@ def test_lines_appear_where_a_look_takes_long(capsys):
     lines = Lines(latest=0.0)
     lines.start(9, 100, 10)
     lines.advance(20, torch.tensor(5.0))
-    assert "epoch 0/9  loss 0.50000" in capsys.readouterr().err
+    assert "in epoch 1/9  loss 0.50000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(20, 6), (600, 6), (600, 300)])

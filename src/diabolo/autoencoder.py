@@ -2,7 +2,7 @@
 
 ::
 
-    x ── augmentation ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, of p(x | z)
+    x ── corruption ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, of p(x | z)
     objective = −log p(x | z)  +  cost of the bottleneck          (per sample, named terms)
 """
 
@@ -17,6 +17,7 @@ from torch import nn
 from diabolo.augmentations import Augmentation
 from diabolo.bottlenecks import Bottleneck
 from diabolo.bottlenecks.code import Code
+from diabolo.corruptions import Corruption
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import Network
@@ -54,6 +55,7 @@ class AutoencoderModule(nn.Module):
         bottleneck: Bottleneck,
         likelihood: Likelihood,
         augmentation: Augmentation | None = None,
+        corruption: Corruption | None = None,
     ):
         super().__init__()
         self.encoder = network.encoder(shape)
@@ -61,7 +63,7 @@ class AutoencoderModule(nn.Module):
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
         self.shape = shape
         self.likelihood = likelihood
-        self.augmentation = augmentation
+        self.augmentation, self.corruption = augmentation, corruption
 
     @classmethod
     def planned(cls, *args: Any) -> AutoencoderModule:
@@ -112,11 +114,15 @@ class AutoencoderModule(nn.Module):
     def objective(self, x: torch.Tensor, noise: Noise | None = None) -> Loss:
         """Return the named terms that training minimises, for x (n, *shape).
 
-        With noise, x is augmented first: the target changes with the input.
+        With noise, x is augmented first: the target changes with the input; then it is corrupted
+        for the encoder, and the target is not.
         """
         if noise is not None and self.augmentation is not None:
             x = self.augmentation.apply(x, noise)
-        code = self.encode(x, noise)
+        x_tilde = x
+        if noise is not None and self.corruption is not None:
+            x_tilde = self.corruption.apply(x, noise)
+        code = self.encode(x_tilde, noise)
         log_prob = self._log_prob(code.z, x, noise)
         return Loss({"reconstruction": -log_prob, **code.costs})
 

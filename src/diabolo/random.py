@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,12 +62,18 @@ class Noise:
         """Return the same noise from its beginning."""
         return Noise(self.seed, *self.key, device=self.device)
 
-    def uniform_like(self, x: torch.Tensor) -> torch.Tensor:
-        """Return uniform numbers in [0, 1) of x's shape, in fp32: bf16 knows only 256 of them."""
+    def uniform(self, shape: Sequence[int]) -> torch.Tensor:
+        """Return uniform numbers in [0, 1), in fp32: bf16 knows only 256 of them."""
         import torch
 
-        return torch.rand(x.shape, generator=self.generator, device=x.device, dtype=torch.float32)
+        return torch.rand(shape, generator=self.generator, device=self.device, dtype=torch.float32)
+
+    def normal(self, shape: Sequence[int]) -> torch.Tensor:
+        """Return standard normal numbers, in fp32."""
+        import torch
+
+        return torch.randn(shape, generator=self.generator, device=self.device, dtype=torch.float32)
 
     def dropout(self, x: torch.Tensor, rate: float) -> torch.Tensor:
         """Return x with each value zeroed with probability `rate`, the others scaled up."""
-        return x * (self.uniform_like(x) >= rate) / (1 - rate)
+        return x * (self.uniform(x.shape) >= rate) / (1 - rate)

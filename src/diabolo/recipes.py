@@ -27,4 +27,30 @@ def undercomplete(code_size: int | str = "auto", **options: Any) -> Autoencoder:
     return Autoencoder(code_size, **options)
 
 
-RECIPES = {"undercomplete": undercomplete}
+def denoising(
+    code_size: int | str = "auto", *, corruption: Any = "masking", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder that learns to undo damage (Vincent et al. 2008).
+
+    What stays the same under damage is what the row is about, so codes are better features, and
+    `reconstruct` cleans rows that are damaged in the same way.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    corruption : Corruption, str, or several in a tuple
+        A share of 0.3 of the values hidden, by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, corruption=corruption, **options)
+
+
+RECIPES = {"undercomplete": undercomplete, "denoising": denoising}

@@ -7,6 +7,8 @@ A part can be compared, hashed, printed and written as JSON. Each axis has one e
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -53,15 +55,28 @@ def resolve_part(value: Any, table: Mapping[str, type[P]], argument: str) -> P:
 
 
 def part_to_json(part: Part, table: Mapping[str, type]) -> dict[str, Any]:
-    """Return ``{"part": name, field: value, …}``."""
+    """Return ``{"part": name, field: value, …}``; fields may hold parts of the same axis."""
+
+    def to_json(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [to_json(item) for item in value]
+        return part_to_json(value, table) if isinstance(value, Part) else value
+
     name = next(name for name, kind in table.items() if type(part) is kind)
-    fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
-    return {"part": name, **fields}
+    return {"part": name} | {
+        f.name: to_json(getattr(part, f.name)) for f in dataclasses.fields(part)
+    }
 
 
 def part_from_json(config: Mapping[str, Any], table: Mapping[str, type[P]]) -> P:
     """Inverse of `part_to_json`; unknown names and fields raise `SpecError`."""
-    fields = dict(config)
+
+    def from_json(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return tuple(from_json(item) for item in value)
+        return part_from_json(value, table) if isinstance(value, dict) else value
+
+    fields = {key: from_json(value) for key, value in config.items()}
     name = fields.pop("part", None)
     if name not in table:
         raise SpecError(f"unknown part {name!r}: this version knows {', '.join(table)}")
@@ -69,6 +84,21 @@ def part_from_json(config: Mapping[str, Any], table: Mapping[str, type[P]]) -> P
         return table[name](**fields)
     except TypeError as error:
         raise SpecError(f"part {name!r}: {error}") from None
+
+
+def is_number(value: Any) -> bool:
+    """Return whether the value is a finite number (True and False are none)."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def require_share(part: Part, field: str) -> None:
+    """Raise `SpecError` unless a field of the part lies between 0 and 1."""
+    value = getattr(part, field)
+    require(
+        is_number(value) and 0 < value < 1,
+        f"{type(part).__name__}({field}={value!r}) must be a number between 0 and 1",
+    )
 
 
 def require(condition: Any, message: str) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from diabolo.cli import common, options
+
+if TYPE_CHECKING:
+    from diabolo.estimator.resolved import Spec
 
 
 def info(model: options.Model, json: options.Json = False) -> None:
@@ -22,10 +27,32 @@ def info(model: options.Model, json: options.Json = False) -> None:
         ("scaling", spec.scaling),
         ("code", f"{spec.code_size} numbers, {spec.bottleneck}"),
         ("network", f"{spec.network}, {estimator.module_.weights:,} weights"),
+        *((axis, part) for axis, part in _changes(spec) if part is not None),
         ("likelihood", spec.likelihood),
         ("training", f"{common.epochs(estimator)}, seed {spec.seed}"),
+        ("", _loop(spec)),
     ]
     for last in estimator.history_[-1:]:
         rows.append(("", f"{last['seconds']:.1f} s"))
     rows.append(("loss", common.losses(estimator)))
     common.print_table(("", "value"), rows, "ll", title=str(model))
+
+
+def _changes(spec: Spec) -> list[tuple[str, Any]]:
+    return [("augmentation", spec.augmentation), ("corruption", spec.corruption)]
+
+
+def _loop(spec: Spec) -> str:
+    """Return how the model was trained, in words."""
+    training = spec.training
+    words = [
+        f"{training.optimizer} at {training.learning_rate:.3g}",
+        f"batches of {training.batch_size}",
+        f"weight decay {training.weight_decay:.3g}",
+        training.precision,
+    ]
+    if training.members > 1:
+        words.append(f"{training.members} members")
+    if training.trim:
+        words.append(f"a share of {training.trim:g} trimmed")
+    return ", ".join(words)

@@ -12,12 +12,16 @@ from diabolo.activations import ACTIVATIONS
 from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks.plain import CODE_ACTIVATIONS
 from diabolo.cli import common, options
+from diabolo.corruptions import CORRUPTIONS
 from diabolo.data.schema import KINDS, SCALINGS
 from diabolo.errors import DataError, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 from diabolo.recipes import RECIPES
+from diabolo.spec import require
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
+
+SINGLE = tuple(name for name in CORRUPTIONS if name != "chain")
 
 main, reading = options.main, options.reading
 model, loop = options.Panel("Model"), options.Panel("Training loop")
@@ -36,6 +40,12 @@ def train(
     activation: Annotated[str, model.choice("Of the hidden layers", ACTIVATIONS)] = "auto",
     code_activation: Annotated[str, model.choice("Of codes", CODE_ACTIVATIONS, False)] = "linear",
     augmentation: Annotated[str, model.choice("Of rows", (*AUGMENTATIONS, "none"))] = "auto",
+    corruption: Annotated[
+        Any, model.choice("Of what the encoder sees", ("none", *SINGLE), auto=False)
+    ] = None,
+    corruption_level: Annotated[
+        Any, model.number("Share or deviation of the corruption.", float, False)
+    ] = None,
     likelihood: Annotated[str, model.choice("The loss", (*LIKELIHOODS, "relu"))] = "auto",
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
@@ -118,6 +128,7 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
+        **_corruption(corruption, corruption_level),
     )
     began = time.perf_counter()
     with common.about(source.path):
@@ -157,6 +168,15 @@ def _layers(network: str, **options: Any) -> dict[str, Any]:
         f"--network {network} does not go with {dashed(given)}: "
         + "; ".join(f"{name} has {dashed(fields)}" for name, fields in has.items())
     )
+
+
+def _corruption(name: str | None, level: float | None) -> dict[str, Any]:
+    """Return the estimator's argument for a corruption, unless the recipe is to choose it."""
+    if name in (None, "none"):
+        require(level is None, f"--corruption-level needs --corruption {', '.join(SINGLE)}")
+        return {} if name is None else {"corruption": None}
+    # The level is the first field of each.
+    return {"corruption": CORRUPTIONS[name](*(() if level is None else (level,)))}
 
 
 def _without(rows: Any, names: list[str], path: str) -> Any:

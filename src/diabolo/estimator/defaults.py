@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diabolo.augmentations import AUGMENTATIONS, Augmentation, Shift
+from diabolo.corruptions import CORRUPTIONS, Chain, Corruption
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
@@ -146,6 +147,16 @@ def choose_augmentation(
     part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
     part.check(kind, shape)
     return part
+
+
+def choose_corruption(corruption: Any, kind: str, shape: tuple[int, ...]) -> Corruption | None:
+    """Return the corruption; several in a tuple or list are a `Chain`."""
+    if corruption is None:
+        return None
+    if isinstance(corruption, tuple | list):
+        parts = (resolve_part(part, CORRUPTIONS, "corruption") for part in corruption)
+        corruption = Chain(tuple(parts))
+    return resolve_part(corruption, CORRUPTIONS, "corruption").resolved(kind, shape)
 
 
 def choose_held_out(

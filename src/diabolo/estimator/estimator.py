@@ -54,6 +54,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         What changes rows at each step of training, so that they are not learned by heart. "auto"
         moves images of 16 pixels or more by up to one pixel where the code has 20 numbers or
         more, and leaves all else.
+    corruption : Corruption, str, tuple of them, or None, default None
+        What the encoder sees in training instead of a row, while the target stays clean, for
+        example ``Masking(0.3)`` or "gaussian"; several are applied one after the other.
     likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
@@ -115,6 +118,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         network: Any = None,
         bottleneck: Any = None,
         augmentation: Any = "auto",
+        corruption: Any = None,
         likelihood: Any = "auto",
         max_epochs: int | str = "auto",
         training: Training | None = None,
@@ -130,6 +134,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         self.network = network
         self.bottleneck = bottleneck
         self.augmentation = augmentation
+        self.corruption = corruption
         self.likelihood = likelihood
         self.max_epochs = max_epochs
         self.training = training

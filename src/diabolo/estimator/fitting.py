@@ -86,8 +86,9 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size
     )
+    corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
     member = AutoencoderModule.planned(
-        schema.shape, code_size, network, bottleneck, likelihood, augmentation
+        schema.shape, code_size, network, bottleneck, likelihood, augmentation, corruption
     )
     training, epochs = defaults.choose_training(
         estimator.training,
@@ -104,6 +105,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         network,
         bottleneck,
         augmentation,
+        corruption,
         likelihood,
         epochs,
         training,

@@ -118,6 +118,10 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.seed": whole(spec.seed, 0),
         "device": isinstance(spec.device, str) and isinstance(model.device, str),
         "spec.network": spec.kind in spec.network.kinds and spec.network.is_resolved(schema.shape),
+        "spec.corruption": spec.corruption is None
+        or spec.corruption == spec.corruption.resolved(schema.kind, schema.shape),
+        "spec.augmentation": spec.augmentation is None
+        or spec.augmentation.check(schema.kind, schema.shape) is None,
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)
@@ -175,9 +179,11 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 | network | `{spec.network}` |
 | bottleneck | `{spec.bottleneck}` |
 | augmentation | `{spec.augmentation}` |
+| corruption | `{spec.corruption}` |
 | likelihood | `{spec.likelihood}` |
 | scaling | {spec.scaling} |
 | weights | {model.module_.weights:,} |
+| training | `{spec.training}` |
 | epochs | {epochs} of {spec.max_epochs} ({model.stopped_}) |
 | loss, nats per value | {kept["train"]:.5g} on training rows{held_out} |
 | seed | {spec.seed} |
@@ -208,11 +214,15 @@ def _param_to_json(name: str, value: Any) -> Any:
         return part_to_json(value, AXES[name])
     if name == "random_state" and not isinstance(value, int | np.integer):
         return None  # the seed that was drawn from it is in the spec
+    if isinstance(value, list | tuple):
+        return [_param_to_json(name, item) for item in value]
     return str(value) if name == "device" else value
 
 
 def _param_from_json(name: str, value: Any) -> Any:
-    return part_from_json(value, AXES[name]) if isinstance(value, dict) else _tuples(value)
+    if isinstance(value, list):
+        return tuple(_param_from_json(name, item) for item in value)
+    return part_from_json(value, AXES[name]) if isinstance(value, dict) else value
 
 
 def _tuples(value: Any) -> Any:

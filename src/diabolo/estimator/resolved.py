@@ -11,6 +11,7 @@ import torch
 from diabolo.augmentations import AUGMENTATIONS, Augmentation
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck
+from diabolo.corruptions import CORRUPTIONS, Corruption
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
@@ -23,9 +24,14 @@ AXES: dict[str, Mapping[str, type]] = {
     "network": NETWORKS,
     "bottleneck": BOTTLENECKS,
     "augmentation": AUGMENTATIONS,
+    "corruption": CORRUPTIONS,
     "likelihood": LIKELIHOODS,
     "training": {"training": Training},
 }
+
+
+#: Axes on which there may be nothing.
+OPTIONAL = ("augmentation", "corruption")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Spec:
     network: Network
     bottleneck: Bottleneck
     augmentation: Augmentation | None
+    corruption: Corruption | None
     likelihood: Likelihood
     max_epochs: int
     training: Training
@@ -59,7 +66,7 @@ class Spec:
         return cls(
             **{
                 name: part_from_json(value, AXES[name])
-                if name in AXES and (name, value) != ("augmentation", None)
+                if name in AXES and not (name in OPTIONAL and value is None)
                 else value
                 for name, value in config.items()
             }
@@ -74,6 +81,13 @@ class Spec:
             return Ensemble(members, *parts)
 
     @property
-    def parts(self) -> tuple[int, Network, Bottleneck, Likelihood, Augmentation | None]:
+    def parts(self) -> tuple[Any, ...]:
         """What `AutoencoderModule` is put together from, besides the shape."""
-        return self.code_size, self.network, self.bottleneck, self.likelihood, self.augmentation
+        return (
+            self.code_size,
+            self.network,
+            self.bottleneck,
+            self.likelihood,
+            self.augmentation,
+            self.corruption,
+        )

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.networks.base import MOST, Network, are_widths, require_activation
-from diabolo.spec import require
+from diabolo.spec import is_number, require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +49,10 @@ class MLP(Network):
             f"{MOST - 1:,}, for example (256, 128), () for none, or 'auto'",
         )
         require_activation(self.activation)
-        require(0 <= self.dropout < 1, f"dropout={self.dropout!r} must lie in [0, 1)")
+        require(
+            is_number(self.dropout) and 0 <= self.dropout < 1,
+            f"dropout={self.dropout!r} must lie in [0, 1)",
+        )
         require(
             isinstance(self.skip, bool) or self.skip == "auto",
             f"skip={self.skip!r} must be True, False or 'auto'",

@@ -86,6 +86,8 @@ def model_page(
             ["input", " × ".join(map(str, schema.shape))],
             ["code", f"{spec.code_size} numbers, {spec.bottleneck}"],
             ["network", str(spec.network)],
+            ["augmentation", str(spec.augmentation)],
+            ["corruption", str(spec.corruption)],
             ["likelihood", str(spec.likelihood)],
             ["training", str(spec.training)],
             ["epochs", f"{epochs} of {spec.max_epochs} ({model.stopped_})"],

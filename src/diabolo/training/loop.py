@@ -117,7 +117,7 @@ def train(
             f"training was interrupted after {done} of {epochs} epochs; "
             f"{_whose(history, best.kept)}, are kept",
             HealthWarning,
-            stacklevel=2,
+            stacklevel=5,  # the line that calls `fit`
         )
     finally:
         best.restore()

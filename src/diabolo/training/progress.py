@@ -44,7 +44,7 @@ class Lines(Progress):
     def advance(self, rows: int, loss: torch.Tensor) -> None:
         self.seen += rows
         if time.perf_counter() - self.said > self.latest:
-            self._say(f"loss {float(loss) / self.values:.5f}")
+            self._say(f"loss {float(loss) / self.values:.5f}", running=1)
 
     def epoch(self, row: dict[str, float]) -> None:
         self.unsaid = row
@@ -56,11 +56,11 @@ class Lines(Progress):
             self._say(describe(self.unsaid))
             self.unsaid = None
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, running: int = 0) -> None:
         self.said = time.perf_counter()
         rate = self.seen / max(self.said - self.began, 1e-9)
-        epoch = self.seen // self.rows
-        print(f"epoch {epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
+        epoch = "in " * running + f"epoch {(self.seen - running) // self.rows + running}"
+        print(f"{epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
         self.stream.flush()
 
 

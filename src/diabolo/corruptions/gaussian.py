@@ -1,0 +1,46 @@
+"""Normal noise on every value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from diabolo.corruptions.base import Corruption
+from diabolo.spec import is_number, require
+
+if TYPE_CHECKING:
+    import torch
+
+    from diabolo.random import Noise
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianNoise(Corruption):
+    """Add normal noise (Vincent et al. 2010, section 3.3).
+
+    Parameters
+    ----------
+    deviation : float or (float, float)
+        Standard deviation in scaled units. Two numbers are a range from which each row draws its
+        own, evenly: the model then cleans data of any noise between them.
+    """
+
+    deviation: Any = 0.3
+
+    def validate(self) -> None:
+        levels: Any = self.deviation if isinstance(self.deviation, tuple) else (self.deviation,)
+        require(
+            len(levels) in (1, 2)
+            and all(is_number(v) for v in levels)
+            and 0 <= levels[0] <= levels[-1]
+            and levels[-1] > 0,
+            f"GaussianNoise(deviation={self.deviation!r}): give a number > 0, or a range such as "
+            "(0.1, 0.5)",
+        )
+
+    def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
+        if not isinstance(self.deviation, tuple):
+            return x + self.deviation * noise.normal(x.shape)
+        low, high = self.deviation
+        level = low + (high - low) * noise.uniform((len(x), *(1,) * (x.ndim - 1)))
+        return x + level * noise.normal(x.shape)

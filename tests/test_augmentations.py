@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diabolo import Autoencoder
-from diabolo.augmentations import Shift
+from diabolo.augmentations import Binarise, Flip, Shift
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Plain
 from diabolo.errors import SpecError
@@ -79,7 +79,7 @@ def test_refusals_name_the_alternative():
         Autoencoder(2, augmentation="shift").fit(table)
     with pytest.raises(SpecError, match="out of their frame"):
         Autoencoder(2, augmentation=Shift(4)).fit(np.random.default_rng(0).random((20, 4, 9)))
-    with pytest.raises(SpecError, match="'shift', or Shift"):
+    with pytest.raises(SpecError, match=r"'shift', .* or Shift"):
         Autoencoder(2, augmentation="turn").fit(table)
     for pixels in (0, 1.5, True):
         with pytest.raises(SpecError, match="pixels"):
@@ -101,3 +101,35 @@ def test_moved_images_are_learned_better():
         for augmentation in ("auto", None)
     }
     assert errors["auto"] < 0.7 * errors[None]
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 2)])
+@pytest.mark.parametrize("vertical", [False, True])
+def test_half_of_the_images_are_mirrored(shape, vertical):
+    x = torch.rand(400, *shape, generator=torch.Generator().manual_seed(0))
+    turned = Flip(vertical).apply(x, Noise(1))
+    mirrored = x.flip(1 if vertical else 2)
+    as_it_is = (turned == x).flatten(1).all(dim=1)
+    assert torch.equal(turned[~as_it_is], mirrored[~as_it_is])
+    assert 150 < int(as_it_is.sum()) < 250
+
+
+def test_values_are_drawn_as_ones_with_their_probability():
+    x = torch.linspace(0, 1, 11).expand(4000, 11)
+    drawn = Binarise().apply(x, Noise(2))
+    assert ((drawn == 0) | (drawn == 1)).all()
+    share = drawn.mean(dim=0)
+    assert share[0] == 0 and share[-1] == 1
+    assert ((share - x[0]).abs() < 5 * (x[0] * (1 - x[0]) / 4000).sqrt() + 1e-9).all()
+
+
+def test_binarising_takes_probabilities_only():
+    table = np.random.default_rng(0).normal(size=(20, 6))
+    with pytest.raises(SpecError, match="likelihood='bernoulli'"):
+        Autoencoder(2, augmentation="binarise").fit(table)
+    model = Autoencoder(2, augmentation="binarise", max_epochs=1).fit(table > 0)
+    assert model.spec_.augmentation == Binarise()
+    with pytest.raises(SpecError, match="mirrors images"):
+        Autoencoder(2, augmentation=Flip()).fit(table)
+    with pytest.raises(SpecError, match="vertical"):
+        Flip("yes")

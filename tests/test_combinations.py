@@ -14,6 +14,7 @@ from diabolo import Autoencoder, load
 from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks import BOTTLENECKS
 from diabolo.corruptions import CORRUPTIONS
+from diabolo.errors import SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 
@@ -32,6 +33,10 @@ AXES = {
 def test_every_combination_of_parts_works_as_a_model_does(names, tmp_path):
     X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
     parts = dict(zip(AXES, names, strict=True))
+    if parts["augmentation"] == "binarise" and parts["likelihood"] != "bernoulli":
+        with pytest.raises(SpecError, match="likelihood='bernoulli'"):
+            Autoencoder(3, **parts, max_epochs=2).fit(X)
+        return
 
     def fitted():
         return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)

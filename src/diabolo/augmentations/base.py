@@ -19,8 +19,8 @@ class Augmentation(Part, abc.ABC):
     """A change of rows that leaves them what they are; the target changes with the input."""
 
     @abc.abstractmethod
-    def check(self, kind: str, shape: tuple[int, ...]) -> None:
-        """Raise `SpecError` unless rows of this kind and shape can be changed so."""
+    def check(self, kind: str, shape: tuple[int, ...], support: tuple[float, float]) -> None:
+        """Raise `SpecError` unless rows of this kind, shape and range can be changed so."""
 
     @abc.abstractmethod
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:

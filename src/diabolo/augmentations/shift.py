@@ -34,7 +34,7 @@ class Shift(Augmentation):
             f"Shift(pixels={self.pixels!r}): give a whole number ≥ 1",
         )
 
-    def check(self, kind: str, shape: tuple[int, ...]) -> None:
+    def check(self, kind: str, shape: tuple[int, ...], support: tuple[float, float]) -> None:
         require(
             kind == "image",
             f"augmentation={self!r} moves images, and the rows are a {kind}: pass "

@@ -130,7 +130,11 @@ def choose_network(
 
 
 def choose_augmentation(
-    augmentation: Any, kind: str, shape: tuple[int, ...], code_size: int
+    augmentation: Any,
+    kind: str,
+    shape: tuple[int, ...],
+    code_size: int,
+    support: tuple[float, float],
 ) -> Augmentation | None:
     """Return the augmentation: "auto" moves images by a pixel where image and code are large.
 
@@ -145,7 +149,7 @@ def choose_augmentation(
     if augmentation is None:
         return None
     part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
-    part.check(kind, shape)
+    part.check(kind, shape, support)
     return part
 
 

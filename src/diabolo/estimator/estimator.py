@@ -50,7 +50,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         convolutions, "mlp" for dense layers; `hidden` and `activation` must stay on "auto" then.
     bottleneck : Bottleneck or str, optional
         What makes the code; ``Plain()``, a linear code, by default.
-    augmentation : {"auto", "shift"}, Augmentation or None, default "auto"
+    augmentation : {"auto", "shift", "flip", "binarise"}, Augmentation or None, default "auto"
         What changes rows at each step of training, so that they are not learned by heart. "auto"
         moves images of 16 pixels or more by up to one pixel where the code has 20 numbers or
         more, and leaves all else.

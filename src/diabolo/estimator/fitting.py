@@ -84,7 +84,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     sample = x[torch.from_numpy(drawn)].cpu()
     code_size = defaults.choose_code_size(estimator.code_size, sample)
     augmentation = defaults.choose_augmentation(
-        estimator.augmentation, kind, schema.shape, code_size
+        estimator.augmentation, kind, schema.shape, code_size, likelihood.support
     )
     corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
     member = AutoencoderModule.planned(

@@ -121,7 +121,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.corruption": spec.corruption is None
         or spec.corruption == spec.corruption.resolved(schema.kind, schema.shape),
         "spec.augmentation": spec.augmentation is None
-        or spec.augmentation.check(schema.kind, schema.shape) is None,
+        or spec.augmentation.check(schema.kind, schema.shape, spec.likelihood.support) is None,
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)

@@ -12,6 +12,7 @@ from tests.samples import initialised
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Normal
 
+from diabolo import Autoencoder
 from diabolo.activations import ACTIVATIONS, activate
 from diabolo.autoencoder import Loss
 from diabolo.bottlenecks import Plain
@@ -19,13 +20,15 @@ from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema
 from diabolo.data.statistics import statistics_of
 from diabolo.layers import Dense, initialise
-from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
+from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli, Gaussian, Huber
 from diabolo.networks import MLP
 from diabolo.random import Noise, torch_generator
 
 RECTIFIERS = [name for name, gain in ACTIVATIONS.items() if gain is not None]
 BALANCED = [name for name, gain in ACTIVATIONS.items() if gain is None]
-LIKELIHOODS_ALL = [MSE(), MSE("relu"), Bernoulli()]
+LIKELIHOODS_ALL = [MSE(), MSE("relu"), Bernoulli(), Huber(0.7), Gaussian()]
+#: Those whose one output is the mean.
+PLAIN_OUTPUT = LIKELIHOODS_ALL[:-1]
 
 
 def module(likelihood=None, network=None, bottleneck=None, shape=(6,), code_size=3, seed=0):
@@ -139,7 +142,68 @@ def test_bernoulli_is_finite_for_extreme_outputs():
     torch.testing.assert_close(log_prob, torch.tensor([0.0, 0.0, -1e4, -1e4]))
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS_ALL, ids=str)
+def test_huber_is_a_density_normal_in_the_middle_and_linear_in_the_tails():
+    for delta in (0.3, 1.0, 2.5):
+        r = torch.linspace(-60 / delta, 60 / delta, 400_001, dtype=torch.float64)
+        log_prob = Huber(delta).log_prob(torch.zeros_like(r), r)
+        assert float(torch.trapezoid(log_prob.exp(), r)) == pytest.approx(1, abs=1e-6)
+        top = float(log_prob.max())
+        by_hand = torch.where(r.abs() <= delta, r**2 / 2, delta * (r.abs() - delta / 2))
+        torch.testing.assert_close(log_prob, top - by_hand)
+
+
+def test_gaussian_is_torchs_with_a_variance_for_each_value():
+    px = 3 * torch.randn(7, 2, 5, generator=torch_generator(0))
+    x = torch.randn(7, 5, generator=torch_generator(1))
+    likelihood = Gaussian(least=0.1)
+    deviation = (likelihood.log_var(px) / 2).exp()
+    assert deviation.min() > 0.1 and deviation.max() > 1
+    torch.testing.assert_close(
+        likelihood.log_prob(px, x), Normal(px[:, 0], deviation).log_prob(x), rtol=1e-4, atol=1e-4
+    )
+    # Far from its least value the output is the logarithm itself.
+    torch.testing.assert_close(
+        likelihood.log_var(torch.full((1, 2, 1), 9.0)), torch.tensor([[9.0]])
+    )
+    start = likelihood.bias(torch.tensor([0.3, -2.0]))[None]
+    torch.testing.assert_close(likelihood.mean(start), torch.tensor([[0.3, -2.0]]))
+    torch.testing.assert_close(likelihood.log_var(start), torch.zeros(1, 2), atol=1e-5, rtol=0)
+
+
+def test_a_learned_variance_is_what_the_code_does_not_tell():
+    # A code of one number is best spent on the first column; the others keep their variance.
+    deviations = np.array([5.0, 0.2, 0.5, 1.0])
+    X = np.random.default_rng(0).normal(size=(3000, 4)) * deviations
+    model = Autoencoder(1, likelihood="gaussian", scaling="none", random_state=0, max_epochs=40)
+    model.fit(X)
+    with torch.no_grad():
+        px = model.module_.decode(model.module_.encode(torch.from_numpy(X).float()).z)
+    learned = (Gaussian().log_var(px) / 2).exp().mean(dim=0).numpy()
+    np.testing.assert_allclose(learned[1:], deviations[1:], rtol=0.1)
+    assert learned[0] < 0.2
+
+
+def test_huber_is_not_pulled_by_outliers():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 2)) @ rng.normal(size=(2, 6))
+    dirty = X.copy()
+    dirty[rng.random(X.shape) < 0.05] += 8
+    errors = {
+        name: np.mean(
+            (
+                Autoencoder(2, likelihood=name, scaling="none", random_state=0)
+                .fit(dirty)
+                .reconstruct(dirty)
+                - X
+            )[(dirty == X).all(axis=1)]
+            ** 2
+        )
+        for name in ("mse", "huber")
+    }
+    assert errors["huber"] < 0.6 * errors["mse"]
+
+
+@pytest.mark.parametrize("likelihood", PLAIN_OUTPUT, ids=str)
 def test_bias_gives_the_mean_and_mean_maximises_the_likelihood(likelihood):
     mean = torch.tensor([0.15, 0.5, 0.9], dtype=torch.float64)
     torch.testing.assert_close(likelihood.mean(likelihood.bias(mean)), mean)
@@ -149,7 +213,7 @@ def test_bias_gives_the_mean_and_mean_maximises_the_likelihood(likelihood):
     torch.testing.assert_close(px.grad, torch.zeros(3, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS_ALL, ids=str)
+@pytest.mark.parametrize("likelihood", PLAIN_OUTPUT, ids=str)
 def test_bias_is_finite_and_has_a_gradient_at_the_edge_of_the_support(likelihood):
     px = likelihood.bias(torch.tensor([0.0, 1.0])).requires_grad_()
     assert torch.isfinite(px).all()
@@ -161,7 +225,9 @@ def test_the_decoder_starts_at_the_mean_of_the_data():
     x = torch.rand(50, 6, generator=torch_generator(3)) * 0.5 + 0.2
     for likelihood in LIKELIHOODS_ALL:
         built = initialised(0, x, 2, MLP((8,)), Plain(), likelihood)
-        start = likelihood.mean(built.decoder.output.bias)
+        with torch.no_grad():
+            built.decoder.output.weight.zero_()
+            start = likelihood.mean(built.decode(torch.zeros(1, 2)))[0]
         torch.testing.assert_close(start, x.mean(dim=0))
 
 
@@ -172,8 +238,11 @@ def test_support(likelihood):
     data = unpack(np.array([[0.5, 0.5], [0.5, 2.0], [-1.0, 0.5]]))
     schema = Schema.fit(data, statistics_of(data.array), "table", "none")
     outside = schema.out_of_support(schema.encode(data).values, likelihood.support)
-    expected = {MSE(): None, MSE("relu"): (1, "-1 in row 2, column 0")}
-    assert outside == expected.get(likelihood, (2, "2 in row 1, column 1"))
+    expected = {
+        MSE("relu"): (1, "-1 in row 2, column 0"),
+        Bernoulli(): (2, "2 in row 1, column 1"),
+    }
+    assert outside == expected.get(likelihood)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS_ALL, ids=str)
@@ -251,7 +320,7 @@ def test_shapes_come_back_and_the_reconstruction_is_the_mean(likelihood, shape, 
     assert z.shape == (4, 3)
     assert built.reconstruct(x).shape == x.shape
     assert torch.equal(built.reconstruct(x), built.likelihood.mean(built.decode(z)))
-    sizes = (math.prod(shape), *hidden, 3, *reversed(hidden), math.prod(shape))
+    sizes = (math.prod(shape), *hidden, 3, *reversed(hidden), likelihood.outputs * math.prod(shape))
     weights = sum(a * b + b for a, b in itertools.pairwise(sizes))
     assert sum(p.numel() for p in built.parameters()) == weights
 

@@ -57,7 +57,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     corruption : Corruption, str, tuple of them, or None, default None
         What the encoder sees in training instead of a row, while the target stays clean, for
         example ``Masking(0.3)`` or "gaussian"; several are applied one after the other.
-    likelihood : {"auto", "mse", "bernoulli"} or Likelihood, default "auto"
+    likelihood : {"auto", "mse", "bernoulli", "huber", "gaussian"} or Likelihood, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
         (linear, squared error) for all others; ``MSE(output="relu")`` suits data that are never

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from diabolo.likelihoods.base import Likelihood
 from diabolo.likelihoods.bernoulli import Bernoulli
+from diabolo.likelihoods.gaussian import Gaussian
+from diabolo.likelihoods.huber import Huber
 from diabolo.likelihoods.mse import MSE
 
-LIKELIHOODS: dict[str, type[Likelihood]] = {"mse": MSE, "bernoulli": Bernoulli}
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "mse": MSE,
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "huber": Huber,
+}
 
-__all__ = ["LIKELIHOODS", "MSE", "Bernoulli", "Likelihood"]
+__all__ = ["LIKELIHOODS", "MSE", "Bernoulli", "Gaussian", "Huber", "Likelihood"]

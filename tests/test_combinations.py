@@ -17,6 +17,7 @@ from diabolo.corruptions import CORRUPTIONS
 from diabolo.errors import SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
+from diabolo.penalties import PENALTIES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,6 +27,7 @@ AXES = {
     "augmentation": [None, *AUGMENTATIONS],
     "corruption": [None, *(name for name in CORRUPTIONS if name != "chain")],
     "likelihood": LIKELIHOODS,
+    "penalties": [(), *PENALTIES],
 }
 
 
@@ -45,10 +47,16 @@ def pairs():
 def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
     X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
     parts = dict(zip(AXES, names, strict=True))
-    if parts["augmentation"] == "binarise" and parts["likelihood"] != "bernoulli":
-        with pytest.raises(SpecError, match="likelihood='bernoulli'"):
-            Autoencoder(3, **parts, max_epochs=2).fit(X)
-        return
+    refusals = {
+        "likelihood='bernoulli'": parts["augmentation"] == "binarise"
+        and parts["likelihood"] != "bernoulli",
+        r"Plain\('sigmoid'\)": parts["penalties"] == "kl_sparsity",
+    }
+    for alternative, refused in refusals.items():
+        if refused:
+            with pytest.raises(SpecError, match=alternative):
+                Autoencoder(3, **parts, max_epochs=2).fit(X)
+            return
 
     def fitted():
         return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)

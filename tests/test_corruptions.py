@@ -17,6 +17,7 @@ from diabolo.errors import SpecError
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP
 from diabolo.random import Noise, torch_generator
+from diabolo.training.loop import held_out_losses
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -176,3 +177,20 @@ def test_what_cannot_be_is_refused_with_what_can(make, message):
         return
     with pytest.raises(SpecError, match=message):
         make()
+
+
+def test_held_out_rows_are_damaged_alike_at_each_look_and_lose_no_units():
+    x = rows(9, 6)
+
+    def losses(corruption, seed):
+        parts = (2, MLP((8,), dropout=0.5), Plain(), MSE(), None, corruption)
+        module = AutoencoderModule.empty((6,), *parts)
+        module.initialise(0, x)
+        return held_out_losses(module, x, seed), module
+
+    damaged, module = losses(Masking(0.5), 0)
+    assert torch.equal(damaged, losses(Masking(0.5), 0)[0])
+    assert not torch.equal(damaged, losses(Masking(0.5), 1)[0])
+    with torch.no_grad():
+        clean = module(x).double()
+    assert torch.equal(losses(None, 0)[0], clean) and not torch.equal(damaged, clean)

@@ -12,7 +12,7 @@ from diabolo.errors import DiaboloError, SpecError
 from diabolo.estimator.resolved import AXES
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.networks import MLP, NETWORKS, Conv
-from diabolo.spec import part_from_json, part_to_json, require, resolve_part
+from diabolo.spec import from_json, require, resolve_part, to_json
 from diabolo.training import Training
 
 PARTS = [
@@ -29,7 +29,7 @@ PARTS = [
 
 @pytest.mark.parametrize(("axis", "part"), PARTS, ids=str)
 def test_a_part_survives_json(axis, part):
-    read = part_from_json(json.loads(json.dumps(part_to_json(part, AXES[axis]))), AXES[axis])
+    read = from_json(json.loads(json.dumps(to_json(part, AXES[axis]))), AXES[axis])
     assert read == part
     assert hash(read) == hash(part)
     assert type(read) is type(part)
@@ -40,7 +40,7 @@ def test_every_name_gives_a_part_of_its_class_that_writes_its_name(table):
     for name, cls in table.items():
         part = resolve_part(name, table, "argument")
         assert type(part) is cls
-        assert part_to_json(part, table)["part"] == name
+        assert to_json(part, table)["part"] == name
 
 
 def test_a_part_is_frozen_and_lists_become_tuples():
@@ -80,7 +80,7 @@ def test_what_is_no_part_of_the_axis_is_refused_with_the_choices(value):
 )
 def test_a_damaged_part_is_a_spec_error(config, message):
     with pytest.raises(SpecError, match=message):
-        part_from_json(config, NETWORKS)
+        from_json(config, NETWORKS)
 
 
 @pytest.mark.parametrize(

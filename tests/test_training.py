@@ -18,10 +18,9 @@ from diabolo.networks import MLP
 from diabolo.random import torch_generator
 from diabolo.training import Training
 from diabolo.training import loop as loop_room
-from diabolo.training.loop import train
+from diabolo.training.loop import held_out_losses, train
 from diabolo.training.progress import Progress
 from diabolo.training.schedule import factor
-from diabolo.training.scoring import in_chunks
 
 RESOLVED = {
     "batch_size": 16,
@@ -77,7 +76,7 @@ class Batches(Progress):
 
 
 def held_out_loss(module, x, held_out):
-    return float(in_chunks(module, x[held_out], padded=False).double().mean()) / x[0].numel()
+    return float(held_out_losses(module, x[held_out], 0).mean()) / x[0].numel()
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -199,7 +198,7 @@ def test_held_out_rows_are_trimmed_as_the_others_are():
     held_out = held_out_rows(200, 40)
     x[torch.nonzero(held_out).flatten()[:4]] = 1e3
     module, record = run(x, held_out, trim=0.1)
-    losses = in_chunks(module, x[held_out], padded=False).double().sort().values
+    losses = held_out_losses(module, x[held_out], 0).sort().values
     assert record.history[record.kept]["held_out"] == pytest.approx(float(losses[:36].mean()) / 6)
     assert record.history[-1]["held_out"] < 10 < held_out_loss(module, x, held_out)
 

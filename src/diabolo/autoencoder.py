@@ -3,7 +3,7 @@
 ::
 
     x ── corruption ── encoder ──▶ h ── bottleneck ──▶ z ── decoder ──▶ px, of p(x | z)
-    objective = −log p(x | z)  +  cost of the bottleneck          (per sample, named terms)
+    objective = −log p(x | z)  +  cost of the bottleneck  +  Σ penalties    (per sample, named)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from diabolo.corruptions import Corruption
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import Network
+from diabolo.penalties import Penalty
 from diabolo.random import Noise, torch_generator
 
 
@@ -56,6 +57,7 @@ class AutoencoderModule(nn.Module):
         likelihood: Likelihood,
         augmentation: Augmentation | None = None,
         corruption: Corruption | None = None,
+        penalties: tuple[Penalty, ...] = (),
     ):
         super().__init__()
         self.encoder = network.encoder(shape)
@@ -63,7 +65,7 @@ class AutoencoderModule(nn.Module):
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
         self.shape = shape
         self.likelihood = likelihood
-        self.augmentation, self.corruption = augmentation, corruption
+        self.augmentation, self.corruption, self.penalties = augmentation, corruption, penalties
 
     @classmethod
     def planned(cls, *args: Any) -> AutoencoderModule:
@@ -111,20 +113,30 @@ class AutoencoderModule(nn.Module):
         """Return the parameters of p(x | z) for z (n, code_size)."""
         return self.decoder(z, noise)
 
-    def objective(self, x: torch.Tensor, noise: Noise | None = None) -> Loss:
+    def objective(self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True) -> Loss:
         """Return the named terms that training minimises, for x (n, *shape).
 
         With noise, x is augmented first: the target changes with the input; then it is corrupted
-        for the encoder, and the target is not.
+        for the encoder, and the target is not; and penalties are added.
+
+        Parameters
+        ----------
+        learning : bool
+            False for rows that only judge the model: without augmentation and dropout.
         """
-        if noise is not None and self.augmentation is not None:
-            x = self.augmentation.apply(x, noise)
+        dropping = noise if learning else None
+        if dropping is not None and self.augmentation is not None:
+            x = self.augmentation.apply(x, dropping)
         x_tilde = x
         if noise is not None and self.corruption is not None:
             x_tilde = self.corruption.apply(x, noise)
-        code = self.encode(x_tilde, noise)
-        log_prob = self._log_prob(code.z, x, noise)
-        return Loss({"reconstruction": -log_prob, **code.costs})
+        code = self.bottleneck(self.encoder(x_tilde, dropping), noise)
+        log_prob = self._log_prob(code.z, x, dropping)
+        terms = {"reconstruction": -log_prob, **code.costs}
+        if noise is not None:
+            for penalty in self.penalties:
+                terms[penalty.term] = penalty.cost(self, x_tilde, code.z, noise)
+        return Loss(terms)
 
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
         """Return log p(x | z) of x (n, *shape) at its code, (n,)."""
@@ -140,6 +152,8 @@ class AutoencoderModule(nn.Module):
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""
         return self.likelihood.mean(self.decode(self.encode(x).z))
 
-    def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True
+    ) -> torch.Tensor:
         """Return the objective per sample, (n,)."""
-        return self.objective(x, noise).total
+        return self.objective(x, noise, learning).total

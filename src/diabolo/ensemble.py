@@ -73,9 +73,11 @@ class Ensemble(nn.Module):
     def likelihood(self) -> Likelihood:
         return self.stacked.likelihood
 
-    def forward(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True
+    ) -> torch.Tensor:
         """Return the objective per row and member, (n, members), for x (n, *shape)."""
-        return self._all("forward", x, noise).T  # (members, n) -> (n, members)
+        return self._all("forward", x, noise, learning).T  # (members, n) -> (n, members)
 
     def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
         """Return each member's reconstruction of x (n, *shape), (members, n, *shape)."""

@@ -53,4 +53,31 @@ def denoising(
     return Autoencoder(code_size, corruption=corruption, **options)
 
 
-RECIPES = {"undercomplete": undercomplete, "denoising": denoising}
+def contractive(
+    code_size: int | str = "auto", *, penalties: Any = "contractive", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder whose codes change little where a row does (Rifai et al. 2011).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    penalties : Penalty, str, or several in a tuple
+        ``Contractive(0.1)`` by default; a larger weight gives flatter codes.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, penalties=penalties, **options)
+
+
+RECIPES = {
+    "undercomplete": undercomplete,
+    "denoising": denoising,
+    "contractive": contractive,
+}

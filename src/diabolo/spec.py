@@ -54,29 +54,27 @@ def resolve_part(value: Any, table: Mapping[str, type[P]], argument: str) -> P:
     raise SpecError(f"{argument}={value!r} is not known: pass one of {choices}, or {classes}")
 
 
-def part_to_json(part: Part, table: Mapping[str, type]) -> dict[str, Any]:
-    """Return ``{"part": name, field: value, …}``; fields may hold parts of the same axis."""
+def to_json(value: Any, table: Mapping[str, type]) -> Any:
+    """Return an axis's value as JSON can hold it: parts, also within tuples, and all else as it is.
 
-    def to_json(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return [to_json(item) for item in value]
-        return part_to_json(value, table) if isinstance(value, Part) else value
+    A part is ``{"part": name, field: value, …}``; its fields may hold parts of the same axis.
+    """
+    if isinstance(value, list | tuple):
+        return [to_json(item, table) for item in value]
+    if not isinstance(value, Part):
+        return value
+    name = next(name for name, kind in table.items() if type(value) is kind)
+    fields = dataclasses.fields(value)
+    return {"part": name} | {f.name: to_json(getattr(value, f.name), table) for f in fields}
 
-    name = next(name for name, kind in table.items() if type(part) is kind)
-    return {"part": name} | {
-        f.name: to_json(getattr(part, f.name)) for f in dataclasses.fields(part)
-    }
 
-
-def part_from_json(config: Mapping[str, Any], table: Mapping[str, type[P]]) -> P:
-    """Inverse of `part_to_json`; unknown names and fields raise `SpecError`."""
-
-    def from_json(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return tuple(from_json(item) for item in value)
-        return part_from_json(value, table) if isinstance(value, dict) else value
-
-    fields = {key: from_json(value) for key, value in config.items()}
+def from_json(value: Any, table: Mapping[str, type]) -> Any:
+    """Inverse of `to_json`; unknown names and fields raise `SpecError`."""
+    if isinstance(value, list | tuple):
+        return tuple(from_json(item, table) for item in value)
+    if not isinstance(value, Mapping):
+        return value
+    fields = {key: from_json(item, table) for key, item in value.items()}
     name = fields.pop("part", None)
     if name not in table:
         raise SpecError(f"unknown part {name!r}: this version knows {', '.join(table)}")

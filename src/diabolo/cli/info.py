@@ -29,6 +29,7 @@ def info(model: options.Model, json: options.Json = False) -> None:
         ("network", f"{spec.network}, {estimator.module_.weights:,} weights"),
         *((axis, part) for axis, part in _changes(spec) if part is not None),
         ("likelihood", spec.likelihood),
+        *(("penalty", penalty) for penalty in spec.penalties),
         ("training", f"{common.epochs(estimator)}, seed {spec.seed}"),
         ("", _loop(spec)),
     ]

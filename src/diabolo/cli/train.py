@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from diabolo.data.schema import KINDS, SCALINGS
 from diabolo.errors import DataError, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
+from diabolo.penalties import PENALTIES
 from diabolo.recipes import RECIPES
 from diabolo.spec import require
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
@@ -47,6 +48,8 @@ def train(
         Any, model.number("Share or deviation of the corruption.", float, False)
     ] = None,
     likelihood: Annotated[str, model.choice("The loss", (*LIKELIHOODS, "relu"))] = "auto",
+    penalty: Annotated[Any, model.choice("Of the code", ("none", *PENALTIES), auto=False)] = None,
+    penalty_weight: Annotated[Any, model.number("Weight of the penalty.", float, False)] = None,
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
     dropout: Annotated[Any, model.number("Share of units dropped.", float, False)] = None,
@@ -128,7 +131,8 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
-        **_corruption(corruption, corruption_level),
+        **_named("corruption", corruption, "--corruption-level", corruption_level, CORRUPTIONS),
+        **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
     )
     began = time.perf_counter()
     with common.about(source.path):
@@ -170,13 +174,14 @@ def _layers(network: str, **options: Any) -> dict[str, Any]:
     )
 
 
-def _corruption(name: str | None, level: float | None) -> dict[str, Any]:
-    """Return the estimator's argument for a corruption, unless the recipe is to choose it."""
+def _named(
+    argument: str, name: str | None, option: str, number: float | None, table: Mapping[str, type]
+) -> dict[str, Any]:
+    """Return the estimator's argument for a part and its first field, unless the recipe has it."""
     if name in (None, "none"):
-        require(level is None, f"--corruption-level needs --corruption {', '.join(SINGLE)}")
-        return {} if name is None else {"corruption": None}
-    # The level is the first field of each.
-    return {"corruption": CORRUPTIONS[name](*(() if level is None else (level,)))}
+        require(number is None, f"{option} of what? Name one of {', '.join(table)}")
+        return {} if name is None else {argument: None if argument == "corruption" else ()}
+    return {argument: table[name](*(() if number is None else (number,)))}
 
 
 def _without(rows: Any, names: list[str], path: str) -> Any:

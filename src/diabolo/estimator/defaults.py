@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diabolo.augmentations import AUGMENTATIONS, Augmentation, Shift
+from diabolo.bottlenecks import Bottleneck
 from diabolo.corruptions import CORRUPTIONS, Chain, Corruption
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
@@ -22,6 +23,7 @@ from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS, Conv, Network
 from diabolo.networks.base import MOST
+from diabolo.penalties import PENALTIES, Penalty
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training, steps_an_epoch
@@ -161,6 +163,19 @@ def choose_corruption(corruption: Any, kind: str, shape: tuple[int, ...]) -> Cor
         parts = (resolve_part(part, CORRUPTIONS, "corruption") for part in corruption)
         corruption = Chain(tuple(parts))
     return resolve_part(corruption, CORRUPTIONS, "corruption").resolved(kind, shape)
+
+
+def choose_penalties(penalties: Any, bottleneck: Bottleneck) -> tuple[Penalty, ...]:
+    """Return the penalties, of which there may be none, one, or several of different kinds."""
+    several = penalties if isinstance(penalties, tuple | list) else (penalties,)
+    parts = tuple(resolve_part(part, PENALTIES, "penalties") for part in several)
+    for part in parts:
+        part.check(bottleneck)
+    require(
+        len({part.term for part in parts}) == len(parts),
+        f"penalties={penalties!r} names one of them twice: pass it once, with the sum of weights",
+    )
+    return parts
 
 
 def choose_held_out(

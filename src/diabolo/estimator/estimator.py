@@ -62,6 +62,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
         (linear, squared error) for all others; ``MSE(output="relu")`` suits data that are never
         negative.
+    penalties : tuple of Penalty or str, default ()
+        What training adds to the loss to shape the code: "l1", "kl_sparsity", "contractive", or
+        ``L1(0.1)`` and so on.
     max_epochs : int or "auto", default "auto"
         Passes over the data at most.
     training : Training, optional
@@ -81,8 +84,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         How data becomes scaled numbers, and back.
     history_ : list of dict
         One for each look at the losses (see `Training`): ``epoch``, ``train`` and ``held_out``
-        (nats per value; held-out losses are without noise), ``learning_rate``, and ``seconds``
-        since training began.
+        (nats per value; held-out losses are without augmentation and dropout),
+        ``learning_rate``, and ``seconds`` since training began.
     kept_ : int or None
         The row of `history_` whose weights the model has: the best one by the held-out rows, the
         last one where none were held out; None if training was interrupted before the first.
@@ -120,6 +123,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         augmentation: Any = "auto",
         corruption: Any = None,
         likelihood: Any = "auto",
+        penalties: Any = (),
         max_epochs: int | str = "auto",
         training: Training | None = None,
         device: str = "auto",
@@ -136,6 +140,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         self.augmentation = augmentation
         self.corruption = corruption
         self.likelihood = likelihood
+        self.penalties = penalties
         self.max_epochs = max_epochs
         self.training = training
         self.device = device

@@ -24,9 +24,8 @@ from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
 from diabolo.likelihoods.base import Likelihood
 from diabolo.spec import require, resolve_part
-from diabolo.training.loop import Record, train
+from diabolo.training.loop import Record, held_out_losses, train
 from diabolo.training.progress import progress_for
-from diabolo.training.scoring import in_chunks
 from diabolo.training.step import trimmed_mean
 
 if TYPE_CHECKING:
@@ -87,9 +86,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         estimator.augmentation, kind, schema.shape, code_size, likelihood.support
     )
     corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
-    member = AutoencoderModule.planned(
-        schema.shape, code_size, network, bottleneck, likelihood, augmentation, corruption
-    )
+    penalties = defaults.choose_penalties(estimator.penalties, bottleneck)
+    member = AutoencoderModule.planned(schema.shape, code_size, network, bottleneck, likelihood)
     training, epochs = defaults.choose_training(
         estimator.training,
         estimator.max_epochs,
@@ -107,6 +105,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         augmentation,
         corruption,
         likelihood,
+        penalties,
         epochs,
         training,
         device,
@@ -126,7 +125,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     )
     if isinstance(module, Ensemble):
         watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
-        module.sort(trimmed_mean(in_chunks(module, watched), training.trim))
+        losses = held_out_losses(module, watched, seed)
+        module.sort(trimmed_mean(losses, training.trim))
     return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
 
 

@@ -16,8 +16,9 @@ from diabolo.data.schema import KINDS, SCALINGS, Block, Schema
 from diabolo.device import resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import ModelError, SpecError
+from diabolo.estimator.defaults import choose_penalties
 from diabolo.estimator.resolved import AXES, Spec
-from diabolo.spec import Part, part_from_json, part_to_json
+from diabolo.spec import from_json, to_json
 
 if TYPE_CHECKING:
     from diabolo.estimator.estimator import Autoencoder
@@ -122,6 +123,8 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         or spec.corruption == spec.corruption.resolved(schema.kind, schema.shape),
         "spec.augmentation": spec.augmentation is None
         or spec.augmentation.check(schema.kind, schema.shape, spec.likelihood.support) is None,
+        "spec.penalties": isinstance(spec.penalties, tuple)
+        and spec.penalties == choose_penalties(spec.penalties, spec.bottleneck),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)
@@ -181,6 +184,7 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 | augmentation | `{spec.augmentation}` |
 | corruption | `{spec.corruption}` |
 | likelihood | `{spec.likelihood}` |
+| penalties | `{spec.penalties}` |
 | scaling | {spec.scaling} |
 | weights | {model.module_.weights:,} |
 | training | `{spec.training}` |
@@ -210,19 +214,15 @@ def _schema_to_json(schema: Schema) -> dict[str, Any]:
 
 
 def _param_to_json(name: str, value: Any) -> Any:
-    if isinstance(value, Part):
-        return part_to_json(value, AXES[name])
+    if name in AXES:
+        return to_json(value, AXES[name])
     if name == "random_state" and not isinstance(value, int | np.integer):
         return None  # the seed that was drawn from it is in the spec
-    if isinstance(value, list | tuple):
-        return [_param_to_json(name, item) for item in value]
     return str(value) if name == "device" else value
 
 
 def _param_from_json(name: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_param_from_json(name, item) for item in value)
-    return part_from_json(value, AXES[name]) if isinstance(value, dict) else value
+    return from_json(value, AXES[name]) if name in AXES else _tuples(value)
 
 
 def _tuples(value: Any) -> Any:

@@ -16,7 +16,8 @@ from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import NETWORKS, Network
-from diabolo.spec import Part, part_from_json, part_to_json
+from diabolo.penalties import PENALTIES, Penalty
+from diabolo.spec import from_json, to_json
 from diabolo.training import Training
 
 #: Field → table of its axis.
@@ -26,12 +27,9 @@ AXES: dict[str, Mapping[str, type]] = {
     "augmentation": AUGMENTATIONS,
     "corruption": CORRUPTIONS,
     "likelihood": LIKELIHOODS,
+    "penalties": PENALTIES,
     "training": {"training": Training},
 }
-
-
-#: Axes on which there may be nothing.
-OPTIONAL = ("augmentation", "corruption")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Spec:
     augmentation: Augmentation | None
     corruption: Corruption | None
     likelihood: Likelihood
+    penalties: tuple[Penalty, ...]
     max_epochs: int
     training: Training
     device: str
@@ -53,24 +52,14 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
-        return {
-            f.name: part_to_json(getattr(self, f.name), AXES[f.name])
-            if isinstance(getattr(self, f.name), Part)
-            else getattr(self, f.name)
-            for f in dataclasses.fields(self)
-        }
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: to_json(getattr(self, name), AXES.get(name, {})) for name in names}
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Spec:
         """Inverse of `to_json`."""
-        return cls(
-            **{
-                name: part_from_json(value, AXES[name])
-                if name in AXES and not (name in OPTIONAL and value is None)
-                else value
-                for name, value in config.items()
-            }
-        )
+        fields = {name: from_json(value, AXES.get(name, {})) for name, value in config.items()}
+        return cls(**fields)
 
     def build(self, shape: tuple[int, ...]) -> AutoencoderModule | Ensemble:
         """Return the module for rows of this shape, without memory (on torch's device "meta")."""
@@ -90,4 +79,5 @@ class Spec:
             self.likelihood,
             self.augmentation,
             self.corruption,
+            self.penalties,
         )

@@ -89,6 +89,7 @@ def model_page(
             ["augmentation", str(spec.augmentation)],
             ["corruption", str(spec.corruption)],
             ["likelihood", str(spec.likelihood)],
+            ["penalties", ", ".join(map(str, spec.penalties)) or "none"],
             ["training", str(spec.training)],
             ["epochs", f"{epochs} of {spec.max_epochs} ({model.stopped_})"],
             ["seed", spec.seed],

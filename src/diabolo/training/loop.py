@@ -12,13 +12,14 @@ import torch
 
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.data.rows import Rows
+from diabolo.device import arithmetic
 from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
+from diabolo.layers import chunk_rows
 from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
-from diabolo.training.scoring import in_chunks
 from diabolo.training.step import Step, trimmed_mean
 
 #: Looks at the held-out rows in a run, at most (see below): together they cost as much as a few
@@ -93,7 +94,7 @@ def train(
             row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
             with average.in_place():
                 if watched:
-                    losses = in_chunks(module, x_held_out, padded=False).cpu().double()
+                    losses = held_out_losses(module, x_held_out, seed)
                     row["held_out"] = _per_value(trimmed_mean(losses, training.trim).mean(), x)
                 row["learning_rate"] = step.learning_rate
                 row["seconds"] = time.perf_counter() - began
@@ -151,6 +152,25 @@ def _epoch(
             total += loss * len(batch)
             progress.advance(len(batch), loss)
     return total / len(rows)
+
+
+@torch.no_grad()
+def held_out_losses(
+    module: AutoencoderModule | Ensemble, x: torch.Tensor, seed: int
+) -> torch.Tensor:
+    """Return the objective of rows x (n, *shape) that were not learned from, (n,) or (n, members).
+
+    Corruption and penalties belong to what the model is for, so they are part of it; their noise is
+    the same at each look, so that looks compare weights and not draws.
+    """
+    device = next(module.parameters()).device
+    pieces = x.split(chunk_rows(module, device.type))
+    with arithmetic("fp32", device.type):
+        losses = [
+            module(piece.to(device), Noise(seed, "held out", i, device=str(device)), False)
+            for i, piece in enumerate(pieces)
+        ]
+    return torch.cat(losses).cpu().double()
 
 
 def _gathered(

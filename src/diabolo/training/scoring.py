@@ -20,8 +20,6 @@ def in_chunks(
     module: torch.nn.Module,
     x: torch.Tensor | Rows,
     function: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    *,
-    padded: bool = True,
 ) -> torch.Tensor:
     """Apply `function` (default: the module itself) to x (n, …) chunk by chunk, in fp32.
 
@@ -33,9 +31,6 @@ def in_chunks(
         Its layers decide the size of the chunks.
     function : callable, optional
         Rows (m, …) → results (m, …).
-    padded : bool
-        False leaves the last chunk as short as it is: quicker, where no row's result will be
-        compared with the one that it has among others.
     """
     function = function or module
     device = next(module.parameters()).device
@@ -45,7 +40,7 @@ def in_chunks(
         for start in range(0, max(1, len(x)), rows):
             piece = x[start : start + rows]
             count = len(piece)
-            if padded and count < rows:
+            if count < rows:
                 whole = piece.new_zeros((rows, *piece.shape[1:]))
                 whole[:count] = piece
                 piece = whole

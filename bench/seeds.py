@@ -1,4 +1,4 @@
-"""The lecture's pipeline on full MNIST and Fashion-MNIST, reproduced and beaten.
+"""The lecture's pipeline on full MNIST and Fashion-MNIST, beside the default.
 
 After Michelucci, *An Introduction to Autoencoders* (arXiv 2201.03898) and its notebook: a
 feed-forward net 784-k-784 with a ReLU code, sigmoid output and cross-entropy, Adam, 30 epochs of

@@ -16,6 +16,7 @@ from diabolo.likelihoods import MSE
 from diabolo.networks import MLP, Conv
 from diabolo.penalties import L1, Contractive, KLSparsity
 from diabolo.random import Noise, torch_generator
+from diabolo.training.loop import held_out_losses
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -169,3 +170,12 @@ def test_codes_become_what_the_penalty_asks_for():
 def test_what_cannot_be_is_refused_with_what_can(make, message):
     with pytest.raises(SpecError, match=message):
         make()
+
+
+def test_held_out_rows_are_judged_with_the_penalty_of_deep_encoders_too():
+    module, x = built(penalties=(Contractive(5.0, draws=400),))
+    with torch.no_grad():
+        clean = module(x).double()
+    penalty = held_out_losses(module, x, 0) - clean
+    # 400 draws: a relative error of at most √(2 / 400) each.
+    torch.testing.assert_close(penalty, 5 * norms(module, x), rtol=0.4, atol=0)

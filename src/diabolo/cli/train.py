@@ -22,7 +22,7 @@ from diabolo.recipes import RECIPES
 from diabolo.spec import require
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
 
-SINGLE = tuple(name for name in CORRUPTIONS if name != "chain")
+SINGLE = {name: part for name, part in CORRUPTIONS.items() if name != "chain"}
 
 main, reading = options.main, options.reading
 model, loop = options.Panel("Model"), options.Panel("Training loop")
@@ -131,7 +131,7 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
-        **_named("corruption", corruption, "--corruption-level", corruption_level, CORRUPTIONS),
+        **_named("corruption", corruption, "--corruption-level", corruption_level, SINGLE),
         **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
     )
     began = time.perf_counter()

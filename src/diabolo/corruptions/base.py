@@ -6,7 +6,7 @@ import abc
 import dataclasses
 from typing import TYPE_CHECKING
 
-from diabolo.spec import Part
+from diabolo.spec import Part, require_share
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,22 @@ class Corruption(Part, abc.ABC):
     @abc.abstractmethod
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
         """Return x (n, *shape), scaled, each row damaged by its own draw."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Partial(Corruption, abc.ABC):
+    """Damage to a share of a row.
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+    """
+
+    share: float = 0.3
+
+    def validate(self) -> None:
+        require_share(self, "share")
 
 
 def places(x: torch.Tensor) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from diabolo.corruptions.base import Corruption
-from diabolo.spec import require, require_share
+from diabolo.corruptions.base import Partial
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class BlockMasking(Corruption):
+class BlockMasking(Partial):
     """Set a rectangle of each image, or a stretch of each series, to zero (Pathak et al. 2016).
 
     Neighbouring values tell much about a single hidden one; of a block only its rim has neighbours.
@@ -34,7 +34,7 @@ class BlockMasking(Corruption):
     axes: Any = "auto"
 
     def validate(self) -> None:
-        require_share(self, "share")
+        super().validate()
         require(
             self.axes == "auto" or (type(self.axes) is int and self.axes in (1, 2)),
             f"BlockMasking(axes={self.axes!r}) must be 1, 2 or 'auto'",

@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from diabolo.corruptions.base import Corruption, places
-from diabolo.spec import require, require_share
+from diabolo.corruptions.base import Partial, places
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Masking(Corruption):
+class Masking(Partial):
     """Set values to zero, which is the mean where columns are standardised (Vincent et al. 2008).
 
     Parameters
@@ -25,17 +25,12 @@ class Masking(Corruption):
         Of the values of a row, each hidden or not by a draw of its own; of an image, the pixels.
     """
 
-    share: float = 0.3
-
-    def validate(self) -> None:
-        require_share(self, "share")
-
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
         return x * (noise.uniform(places(x)) >= self.share)
 
 
 @dataclasses.dataclass(frozen=True)
-class SaltAndPepper(Corruption):
+class SaltAndPepper(Partial):
     """Set values to the highest or the lowest of their row (Vincent et al. 2010, section 3.3).
 
     Parameters
@@ -44,11 +39,6 @@ class SaltAndPepper(Corruption):
         Of the values of a row, each damaged or not by a draw of its own; of an image, the pixels.
         Half of them get the highest value.
     """
-
-    share: float = 0.3
-
-    def validate(self) -> None:
-        require_share(self, "share")
 
     def resolved(self, kind: str, shape: tuple[int, ...]) -> SaltAndPepper:
         require(

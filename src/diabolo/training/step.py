@@ -100,14 +100,18 @@ class Step:
         losses = self.module(x, noise)  # (n,) or (n, members)
         weights = shares(losses.detach(), trim)
         gradients = torch.autograd.grad(losses, self.parameters, weights)
-        return [trimmed_mean(losses.detach(), trim).mean(), *gradients]
+        mean = _weighted(losses.detach(), weights) if trim else losses.detach().mean(dim=0)
+        return [mean.mean(), *gradients]
 
 
 def trimmed_mean(losses: torch.Tensor, trim: float) -> torch.Tensor:
     """Return the mean of the losses (n, …) without a share `trim` of them, the largest: (…)."""
     if not trim:
         return losses.mean(dim=0)
-    weights = shares(losses, trim)
+    return _weighted(losses, shares(losses, trim))
+
+
+def _weighted(losses: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     # Not 0 × ∞ where one that does not count has overflowed.
     return torch.where(weights > 0, losses * weights, 0).sum(dim=0)
 

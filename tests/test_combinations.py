@@ -51,6 +51,8 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         "likelihood='bernoulli'": parts["augmentation"] == "binarise"
         and parts["likelihood"] != "bernoulli",
         r"Plain\('sigmoid'\)": parts["penalties"] == "kl_sparsity",
+        r"bottleneck=Plain\(\)": parts["penalties"] == "contractive"
+        and not BOTTLENECKS[parts["bottleneck"]].smooth,
     }
     for alternative, refused in refusals.items():
         if refused:

@@ -20,7 +20,7 @@ from tests.samples import tiny
 
 from diabolo import Autoencoder, datasets, recipes
 from diabolo.bottlenecks import Plain
-from diabolo.bottlenecks.heads import PlainHead
+from diabolo.bottlenecks.heads.plain import PlainHead
 from diabolo.errors import DataError, HealthWarning, SpecError
 from diabolo.layers import chunk_rows
 from diabolo.networks import MLP, Conv

@@ -16,7 +16,7 @@ from torch import nn
 
 from diabolo.augmentations import Augmentation
 from diabolo.bottlenecks import Bottleneck
-from diabolo.bottlenecks.code import Code
+from diabolo.bottlenecks.heads.base import Code
 from diabolo.corruptions import Corruption
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
@@ -113,6 +113,17 @@ class AutoencoderModule(nn.Module):
         """Return the parameters of p(x | z) for z (n, code_size)."""
         return self.decoder(z, noise)
 
+    def indices(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the numbers of the vectors that the quantised codes of x (n, *shape) are made of.
+
+        (n, vectors in a code)
+        """
+        return self.bottleneck.indices(self.encoder(x))
+
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw codes from the prior, (count, code_size)."""
+        return self.bottleneck.prior.sample(count, generator)
+
     def objective(self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True) -> Loss:
         """Return the named terms that training minimises, for x (n, *shape).
 
@@ -130,17 +141,25 @@ class AutoencoderModule(nn.Module):
         x_tilde = x
         if noise is not None and self.corruption is not None:
             x_tilde = self.corruption.apply(x, noise)
-        code = self.bottleneck(self.encoder(x_tilde, dropping), noise)
+        code = self.bottleneck(self.encoder(x_tilde, dropping), noise, dropping is not None)
         log_prob = self._log_prob(code.z, x, dropping)
         terms = {"reconstruction": -log_prob, **code.costs}
+        if code.second is not None:
+            weight, z = code.second
+            terms["auxiliary"] = -weight * self._log_prob(z, x, dropping)
         if noise is not None:
             for penalty in self.penalties:
                 terms[penalty.term] = penalty.cost(self, x_tilde, code.z, noise)
         return Loss(terms)
 
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log p(x | z) of x (n, *shape) at its code, (n,)."""
-        return self._log_prob(self.encode(x).z, x)
+        """Return log p(x | z) of x (n, *shape) at its code, (n,).
+
+        Where codes are drawn it is the lower bound on log p(x), over some fixed draws.
+        """
+        codes = self.bottleneck.scored(self.encoder(x))
+        scores = [self._log_prob(z, x) - sum(costs.values()) for z, costs, _ in codes]
+        return sum(scores[1:], start=scores[0]) / len(scores)
 
     def _log_prob(
         self, z: torch.Tensor, x: torch.Tensor, noise: Noise | None = None

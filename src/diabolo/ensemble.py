@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.bottlenecks.code import Code
+from diabolo.bottlenecks.heads.base import Code
 from diabolo.likelihoods.base import Likelihood
 from diabolo.random import Noise, derive_seed
 
@@ -39,7 +39,7 @@ class Ensemble(nn.Module):
         for module in self.stacked.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
                 stack = parameter.new_empty((members, *parameter.shape))
-                setattr(module, name, nn.Parameter(stack))
+                setattr(module, name, nn.Parameter(stack, parameter.requires_grad))
 
     @torch.no_grad()
     def initialise(self, seed: int, x: torch.Tensor) -> None:
@@ -98,6 +98,14 @@ class Ensemble(nn.Module):
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Return the first member's parameters of p(x | z) for z (n, code_size)."""
         return self._first("decode", z)
+
+    def indices(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the numbers of the vectors in the first member's quantised codes of x."""
+        return self._first("indices", x)
+
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw codes from the first member's prior, (count, code_size)."""
+        return self._first("sample", count, generator)
 
     def _all(self, method: str, *arguments: Any) -> torch.Tensor:
         call = _Call(self.stacked, method)

@@ -42,10 +42,26 @@ class Noise:
     """The random tensors of one training step.
 
     Modules take ``noise: Noise | None``; ``None`` means evaluation, which is deterministic.
+
+    Parameters
+    ----------
+    seed, *key
+        They determine the numbers.
+    device : str
+    at : float
+        Place of the step in the run, 0 to 1, for costs that grow; rows that only judge the model
+        are at its end.
     """
 
-    def __init__(self, seed: int, *key: int | str, device: str = "cpu"):
-        self.seed, self.key, self.device = seed, key, device
+    def __init__(self, seed: int, *key: int | str, device: str = "cpu", at: float = 1.0):
+        self.seed, self.key, self.device, self.at = seed, key, device, at
+
+    @functools.cached_property
+    def position(self) -> torch.Tensor:
+        """The place in the run as a tensor (), so that what is made of it can be recorded."""
+        import torch
+
+        return torch.tensor(self.at, device=self.device, dtype=torch.float32)
 
     @functools.cached_property
     def generator(self) -> torch.Generator:
@@ -60,7 +76,7 @@ class Noise:
 
     def again(self) -> Noise:
         """Return the same noise from its beginning."""
-        return Noise(self.seed, *self.key, device=self.device)
+        return Noise(self.seed, *self.key, device=self.device, at=self.at)
 
     def uniform(self, shape: Sequence[int]) -> torch.Tensor:
         """Return uniform numbers in [0, 1), in fp32: bf16 knows only 256 of them."""

@@ -9,7 +9,7 @@ from diabolo.bottlenecks.base import Bottleneck
 from diabolo.spec import require
 
 if TYPE_CHECKING:
-    from torch import nn
+    from diabolo.bottlenecks.heads.base import Head
 
 CODE_ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softplus")
 
@@ -33,7 +33,7 @@ class Plain(Bottleneck):
             f"Plain(activation={self.activation!r}): choose one of {', '.join(CODE_ACTIVATIONS)}",
         )
 
-    def build(self, features: int, code_size: int) -> nn.Module:
-        from diabolo.bottlenecks.heads import PlainHead
+    def build(self, features: int, code_size: int) -> Head:
+        from diabolo.bottlenecks.heads.plain import PlainHead
 
         return PlainHead(features, code_size, self.activation)

@@ -194,10 +194,11 @@ def choose_held_out(
     return chosen, drawn[count:]
 
 
-def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
+def choose_code_size(code_size: Any, x: torch.Tensor, bottleneck: Bottleneck) -> int:
     """Return the code size: "auto" is the smallest PCA rank that explains 90 % of the scaled x.
 
-    Within 2 and 64, and never more than the number of values in a row.
+    Within 2 and 64, and never more than the number of values in a row; some bottlenecks hold as
+    much in more numbers.
     """
     if code_size != "auto":
         require(
@@ -214,10 +215,8 @@ def choose_code_size(code_size: Any, x: torch.Tensor) -> int:
     pca = PCA(most, svd_solver="randomized" if most < min(flat.shape) else "full", random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant data explains 0 of 0
         explained = np.nan_to_num(pca.fit(flat).explained_variance_ratio_)
-    if not explained.any():
-        return min(2, flat.shape[1])
-    rank = int(np.searchsorted(np.cumsum(explained), 0.9)) + 1
-    return min(max(2, min(rank, 64)), flat.shape[1])
+    rank = int(np.searchsorted(np.cumsum(explained), 0.9)) + 1 if explained.any() else 2
+    return bottleneck.code_size(min(max(2, min(rank, 64)), flat.shape[1]))
 
 
 def choose_training(

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import os
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from diabolo.bottlenecks import Quantized
 from diabolo.data.containers import as_frame, unpack
-from diabolo.data.rows import Rows
 from diabolo.data.schema import refuse_non_finite
-from diabolo.device import memory_errors
-from diabolo.errors import DataError, RangeWarning, SchemaError
+from diabolo.errors import DataError, SchemaError
+from diabolo.estimator import generation
+from diabolo.estimator.base import FittedModel
 from diabolo.estimator.fitting import fit, read_rows
 from diabolo.estimator.health import warn_of_illness
-from diabolo.estimator.params import PartParams
+from diabolo.spec import require
 from diabolo.training import Training
-from diabolo.training.scoring import in_chunks
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams):
+class Autoencoder(FittedModel):
     """Learn a short code for each row, and the way back.
 
     Parameters
@@ -321,71 +316,77 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         """
         return -float(np.mean(self.reconstruction_error(X), dtype=np.float64))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model as a folder (JSON, safetensors, model card; no pickle).
+    def sample(self, n: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """Return new rows: codes drawn from the prior of a variational model, decoded.
+
+        Parameters
+        ----------
+        n : int
+        random_state : int, RandomState or None
+            The same int gives the same rows.
+
+        Returns
+        -------
+        ndarray (n, *shape)
+            Means of p(x | z), in original units.
 
         Raises
         ------
-        WriteError
-            If the folder cannot be written, or exists and is no Diabolo model.
+        SpecError
+            If the codes have no prior.
         """
-        check_is_fitted(self)
-        from diabolo.estimator.folder import save
+        return generation.sample(self, n, random_state)
 
-        save(self, path)
+    def interpolate(self, a: Any, b: Any, steps: int = 10) -> np.ndarray:
+        """Return the rows on the way from a to b, along the straight line between their codes.
 
-    def _encode_input(self, X: Any, extra_columns: bool = False) -> Rows:
-        """Return X checked and scaled, on the CPU."""
-        check_is_fitted(self)
-        # A file may have other columns, as for the command line; a frame is scikit-learn's matter.
-        extra_columns = extra_columns or isinstance(X, str | os.PathLike)
-        data = self.schema_.unpack(read_rows(X), extra_columns=extra_columns)
-        rows = Rows(self.schema_, data, self.spec_.likelihood.support)
-        if rows.outside is not None:
-            count, example = rows.outside
-            warnings.warn(
-                f"{count} value{'s lie' if count > 1 else ' lies'} outside the range of the "
-                f"training data's likelihood ({self.spec_.likelihood!r}), for example {example}",
-                RangeWarning,
-                stacklevel=3,
-            )
-        return rows
+        Parameters
+        ----------
+        a, b : array (*shape) or (n, *shape)
+            Where each way begins and ends.
+        steps : int
+            Rows of a way, with both ends.
 
-    def _apply(
-        self, x: torch.Tensor | Rows, function: Callable[[torch.Tensor], torch.Tensor]
-    ) -> torch.Tensor:
-        with memory_errors():
-            return in_chunks(self.module_, x, function)
+        Returns
+        -------
+        ndarray (steps, *shape) or (n, steps, *shape)
+            In original units. The ends are reconstructions of a and b.
+
+        Raises
+        ------
+        SpecError
+            If the codes do not change smoothly, so that there is nothing between two of them.
+        SchemaError
+            If a and b are not rows of the model, or not equally many.
+        """
+        return generation.interpolate(self, a, b, steps)
+
+    def indices(self, X: Any) -> np.ndarray:
+        """Return which entries of its codebooks a model with quantised codes uses for X.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of int64 (n, code_size / vector)
+
+        Raises
+        ------
+        SpecError
+            If codes are not quantised.
+        """
+        x = self._encode_input(X)
+        require(
+            isinstance(self.spec_.bottleneck, Quantized),
+            f"codes of {self.spec_.bottleneck!r} are not made of numbered vectors: train with "
+            "bottleneck=Quantized()",
+        )
+        return self._apply(x, self.module_.indices).numpy()
 
     def _codes(self, rows: torch.Tensor) -> torch.Tensor:
         return self.module_.encode(rows).z
 
     def _decoded(self, codes: torch.Tensor) -> torch.Tensor:
         return self.module_.likelihood.mean(self.module_.decode(codes))
-
-    def _set_features(self) -> None:
-        self.n_features_in_ = self.schema_.shape[0]
-        if self.schema_.names is not None:
-            self.feature_names_in_ = np.asarray(self.schema_.names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.spec_.code_size
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        # Codes are float32 whatever comes in: a network computes no more digits.
-        tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "module_" in state:
-            state["module_"] = copy.deepcopy(state["module_"]).to("cpu")
-        return state

@@ -58,7 +58,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     data = unpack(read_rows(X))
     _refuse_empty(data.array)
     refuse_non_finite(data)
-    seed = _seed(estimator.random_state)
+    seed = seed_of(estimator.random_state)
     statistics = statistics_of(data.array)
     kind = defaults.choose_kind(estimator.kind, data.array.shape)
     likelihood = defaults.choose_likelihood(
@@ -81,7 +81,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         estimator.training, len(x), _sample_rows(schema.shape), seed
     )
     sample = x[torch.from_numpy(drawn)].cpu()
-    code_size = defaults.choose_code_size(estimator.code_size, sample)
+    code_size = defaults.choose_code_size(estimator.code_size, sample, bottleneck)
+    bottleneck = bottleneck.resolved(code_size)
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size, likelihood.support
     )
@@ -153,7 +154,7 @@ def read_rows(X: Any) -> Any:
     return X
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
     """Return the seed of a run: an int as it is, else a draw from the random state."""
     if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
         require(random_state >= 0, f"random_state={random_state!r} must be ≥ 0")

@@ -119,6 +119,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.seed": whole(spec.seed, 0),
         "device": isinstance(spec.device, str) and isinstance(model.device, str),
         "spec.network": spec.kind in spec.network.kinds and spec.network.is_resolved(schema.shape),
+        "spec.bottleneck": spec.bottleneck == spec.bottleneck.resolved(spec.code_size),
         "spec.corruption": spec.corruption is None
         or spec.corruption == spec.corruption.resolved(schema.kind, schema.shape),
         "spec.augmentation": spec.augmentation is None

@@ -42,20 +42,26 @@ class Contractive(Penalty):
             f"Contractive(draws={self.draws!r}) must be a whole number ≥ 1",
         )
 
+    def check(self, bottleneck: Any) -> None:
+        require(
+            bottleneck.smooth,
+            f"{self!r} takes slopes of the code, and a code of {bottleneck!r} has none: pass "
+            "bottleneck=Plain(), or penalties=L1(…)",
+        )
+
     def cost(self, module: Any, x: torch.Tensor, z: torch.Tensor, noise: Noise) -> torch.Tensor:
         from diabolo.layers import layers_of
 
-        if layers_of(module.encoder) or len(layers_of(module.bottleneck)) != 1:
-            return self.weight * self._estimate(module, x, z, noise)
-        return self.weight * self._exact(module, x)
+        if module.bottleneck.pointwise and not layers_of(module.encoder):
+            return self.weight * self._exact(module, x)
+        return self.weight * self._estimate(module, x, z, noise)
 
     def _exact(self, module: Any, x: torch.Tensor) -> torch.Tensor:
         import torch
 
         from diabolo.activations import activate
-        from diabolo.layers import layers_of
 
-        layer: Any = layers_of(module.bottleneck)[0]
+        layer: Any = module.bottleneck.layer
         h = module.encoder(x)
         u = torch.nn.functional.linear(h, layer.weight, layer.bias)
         _, slopes_of, *_ = torch.func.vjp(lambda u: activate(u, layer.activation), u)

@@ -80,7 +80,7 @@ def train(
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
     step = Step(module, training, len(rows), epochs)
-    average = Average(step.parameters, training.averaging * step.an_epoch * epochs)
+    average = Average(list(module.parameters()), training.averaging * step.an_epoch * epochs)
     interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
@@ -145,8 +145,8 @@ def _epoch(
     total = torch.zeros((), device=step.device, dtype=torch.float32)
     with step.arithmetic():
         for i, batch in enumerate(_gathered(x, batches, step.device)):
-            noise = Noise(seed, "noise", epoch, i, device=step.device)
             position = (epoch + (i + 0.5) / len(batches)) / epochs
+            noise = Noise(seed, "noise", epoch, i, device=step.device, at=position)
             loss = step(batch, noise, position)
             average.step()
             total += loss * len(batch)

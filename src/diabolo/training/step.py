@@ -42,7 +42,8 @@ class Step:
         self.module, self.training = module, training
         self.an_epoch = steps_an_epoch(rows, training.batch_size)
         self.learning_rate = 0.0
-        self.parameters = list(module.parameters())
+        # Not what parts keep between steps without a gradient.
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.device = str(self.parameters[0].device)
         self.operations = operations_of_a_step(module.products, rows / self.an_epoch)
         self.optimizer = Optimizer(
@@ -84,7 +85,7 @@ class Step:
             return compute(x, noise)
         key = (len(x), trimmed)
         if key not in self.tapes:
-            self.tapes[key] = tape.record(compute, x, noise, self.parameters)
+            self.tapes[key] = tape.record(compute, x, noise, list(self.module.parameters()))
             noise = noise.again()
         replay = self.tapes[key]
         return compute(x, noise) if replay is None else replay(x, noise)

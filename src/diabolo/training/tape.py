@@ -93,7 +93,7 @@ class _Program:
         self, x: torch.Tensor, noise: Noise, fixed: Sequence[torch.Tensor], calls: list[Call]
     ):
         #: id → name, of what differs between replays.
-        self.names = {id(x): "x"}
+        self.names = {id(x): "x", id(noise.position): "noise.position"}
         self.seed = noise.generator.initial_seed()
         #: Ids of tensors in the memory of the fixed ones.
         self.fixed = {id(tensor) for tensor in fixed}

@@ -1,11 +1,10 @@
-"""Modules of the bottlenecks."""
+"""The head of `Plain`."""
 
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from diabolo.bottlenecks.code import Code
+from diabolo.bottlenecks.heads.base import Code, Head
 from diabolo.layers import Dense
 from diabolo.random import Noise
 
@@ -13,15 +12,17 @@ from diabolo.random import Noise
 SILENT_ROWS = 16
 
 
-class PlainHead(nn.Module):
+class PlainHead(Head):
     """h (n, features) → z (n, code_size) = f(W h + b), free of cost."""
+
+    pointwise = True
 
     def __init__(self, features: int, code_size: int, activation: str):
         super().__init__()
         self.layer = Dense(features, code_size, activation)
         self.rectified = activation == "relu"
 
-    def forward(self, h: torch.Tensor, noise: Noise | None = None) -> Code:
+    def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
         z = self.layer(h)
         if self.rectified and torch.is_grad_enabled() and len(h) >= SILENT_ROWS:
             z = z + self._revival(h, z)
@@ -37,12 +38,14 @@ class PlainHead(nn.Module):
         u = torch.nn.functional.linear(h, self.layer.weight, self.layer.bias)
         return (u - u.detach()) * silent
 
-    @torch.no_grad()
     def centre(self, h: torch.Tensor) -> None:
-        """Set the bias so that each unit's input has median zero on these features.
+        # A rectified unit then starts active on half of the data. Without it, features that are
+        # all positive (as after ReLU, or pixels) can leave a unit silent on every row.
+        centre(self.layer, h)
 
-        A rectified unit then starts active on half of the data. Without it, features that are all
-        positive (as after ReLU, or pixels) can leave a unit silent on every row from the start.
-        """
-        u = torch.nn.functional.linear(h, self.layer.weight)
-        self.layer.bias.copy_(-u.median(dim=0).values)
+
+@torch.no_grad()
+def centre(layer: Dense, h: torch.Tensor) -> None:
+    """Set the bias so that each unit's input has median zero on the features h (n, features)."""
+    u = torch.nn.functional.linear(h, layer.weight)
+    layer.bias.copy_(-u.median(dim=0).values)

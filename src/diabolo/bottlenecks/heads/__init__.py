@@ -1,0 +1,1 @@
+"""Modules of the bottlenecks: features in, codes and their costs out."""

@@ -1,0 +1,78 @@
+"""The head of `Gaussian`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from diabolo.bottlenecks.heads.base import Code, Head
+from diabolo.bottlenecks.heads.plain import centre
+from diabolo.bottlenecks.heads.priors import Prior
+from diabolo.layers import Dense
+from diabolo.random import Noise, numpy_generator
+
+#: log σ² bends to stay within ± this, so that no exponential overflows.
+WIDEST = 10.0
+
+#: Size of the first weights of log σ², so that σ starts near 1 on all rows.
+START = 0.1
+
+#: Draws of z at which a row is scored, in pairs around the mean.
+DRAWS = 16
+
+
+class GaussianHead(Head):
+    """h (n, features) → z (n, code_size), drawn from N(μ, σ²), which costs β KL(N(μ, σ²) ‖ p)."""
+
+    def __init__(
+        self,
+        features: int,
+        code_size: int,
+        prior: Prior,
+        beta: float,
+        warm_up: float,
+        free_bits: float,
+    ):
+        super().__init__()
+        self.mean = Dense(features, code_size)
+        self.log_var = Dense(features, code_size, start=START)
+        self.prior = prior
+        self.beta, self.warm_up, self.free_bits = beta, warm_up, free_bits
+
+    def posterior(self, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return μ and log σ² of the features h (n, features), each (n, code_size)."""
+        return self.mean(h).float(), WIDEST * (self.log_var(h).float() / WIDEST).tanh()
+
+    def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
+        mean, log_var = self.posterior(h)
+        if noise is None:
+            divergence = self.prior.divergence(mean, mean, log_var)
+            return Code(mean, {"kl": self.beta * divergence.sum(dim=1)})
+        z = mean + noise.normal(mean.shape) * (log_var / 2).exp()
+        divergence = self.prior.divergence(z, mean, log_var)
+        if self.free_bits:
+            # A term that is free in the mean of the batch has no gradient; its cost is constant.
+            free = self.free_bits * mean.shape[1] / divergence.shape[1]
+            divergence = torch.where(divergence.mean(dim=0) > free, divergence, free)
+        cost = self.beta * divergence.sum(dim=1)
+        if self.warm_up:
+            cost = cost * (noise.position / self.warm_up).clamp(max=1)
+        return Code(z, {"kl": cost})
+
+    def scored(self, h: torch.Tensor) -> Iterator[Code]:
+        """Yield draws of z, the same ones for every row, with the whole divergence.
+
+        So the score is the bound on log p(x), and yet a function of the row alone.
+        """
+        mean, log_var = self.posterior(h)
+        drawn = numpy_generator(0, "bound").standard_normal((DRAWS // 2, mean.shape[1]), "float32")
+        for draw in torch.from_numpy(drawn).to(h.device):
+            for side in (draw, -draw):
+                z = mean + side * (log_var / 2).exp()
+                yield Code(z, {"kl": self.prior.divergence(z, mean, log_var).sum(dim=1)})
+
+    @torch.no_grad()
+    def centre(self, h: torch.Tensor) -> None:
+        centre(self.mean, h)
+        self.log_var.bias.zero_()

@@ -1,0 +1,91 @@
+"""Priors p(z) of variational codes."""
+
+from __future__ import annotations
+
+import abc
+import math
+
+import torch
+from torch import nn
+
+
+class Prior(nn.Module, abc.ABC):
+    """A density over codes (n, code_size)."""
+
+    @abc.abstractmethod
+    def divergence(
+        self, z: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor
+    ) -> torch.Tensor:
+        """Return KL(q ‖ p) for q = N(mean, exp(log_var)), or an estimate of it from z ~ q.
+
+        All (n, code_size). The result is (n, terms) with a term for each unit, or one for all.
+        """
+
+    @abc.abstractmethod
+    def log_prob(self, z: torch.Tensor) -> torch.Tensor:
+        """Return log p(z), (n,)."""
+
+    @abc.abstractmethod
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw codes with a generator on the CPU, (count, code_size)."""
+
+
+class NormalPrior(Prior):
+    """N(0, 1) in each unit."""
+
+    def __init__(self, code_size: int):
+        super().__init__()
+        self.code_size = code_size
+
+    def divergence(
+        self, z: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor
+    ) -> torch.Tensor:
+        return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
+
+    def log_prob(self, z: torch.Tensor) -> torch.Tensor:
+        return log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randn(count, self.code_size, generator=generator)
+
+
+class MixturePrior(Prior):
+    """Σ π_c N(m_c, s_c²), all of it learned."""
+
+    def __init__(self, components: int, code_size: int):
+        super().__init__()
+        # Vectors, for none of it multiplies anything: see `Optimizer`.
+        self.means = nn.Parameter(torch.empty(components * code_size))
+        self.log_vars = nn.Parameter(torch.empty(components * code_size))
+        self.shape = (components, code_size)
+        self.logits = nn.Parameter(torch.empty(components))
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """Start as components of deviation 1 at places drawn from the standard normal one."""
+        self.means.normal_(generator=generator)
+        self.log_vars.zero_()
+        self.logits.zero_()
+
+    def divergence(
+        self, z: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor
+    ) -> torch.Tensor:
+        return (log_normal(z, mean, log_var) - self.log_prob(z))[:, None]
+
+    def log_prob(self, z: torch.Tensor) -> torch.Tensor:
+        means, log_vars = self.means.view(self.shape), self.log_vars.view(self.shape)
+        each = log_normal(z[:, None], means, log_vars)  # beside (n, 1, k) -> (n, components)
+        return torch.logsumexp(each + self.logits.log_softmax(dim=0), dim=1)
+
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        shares = self.logits.detach().cpu().softmax(dim=0)
+        drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
+        mean = self.means.detach().cpu().view(self.shape)[drawn]
+        log_var = self.log_vars.detach().cpu().view(self.shape)[drawn]
+        return mean + torch.randn(mean.shape, generator=generator) * (log_var / 2).exp()
+
+
+def log_normal(z: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor) -> torch.Tensor:
+    """Return log N(z; mean, exp(log_var)) summed over the last axis."""
+    squared = (z - mean).square() * (-log_var).exp()
+    return -0.5 * (squared + log_var + math.log(2 * math.pi)).sum(dim=-1)

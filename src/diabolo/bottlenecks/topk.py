@@ -1,0 +1,63 @@
+"""The sparse code: only the largest numbers of it are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.spec import AutoInt, is_number, require
+
+if TYPE_CHECKING:
+    from diabolo.bottlenecks.heads.base import Head
+
+#: Numbers of a code for each that is kept, on "auto".
+OVERCOMPLETE = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TopK(Bottleneck):
+    """z = ReLU(W h + b) with all but the k largest numbers set to zero (Makhzani & Frey 2014).
+
+    Codes are larger than plain ones, and each row uses few of their units, which come to stand for
+    parts that rows are made of. Units that no row has used for a while (see `DeadUnits`) learn to
+    explain what the others leave over, so that they come back (Gao et al. 2024, section 2.4).
+
+    Parameters
+    ----------
+    k : int or "auto"
+        Numbers kept in each code; "auto" is an eighth of them.
+    auxiliary : float
+        Weight of what unused units learn from, beside −log p(x | z).
+    """
+
+    k: AutoInt = "auto"
+    auxiliary: float = 1 / 32
+
+    def validate(self) -> None:
+        require(
+            self.k == "auto" or (type(self.k) is int and self.k >= 1),
+            f"TopK(k={self.k!r}) must be a whole number ≥ 1, or 'auto'",
+        )
+        require(
+            is_number(self.auxiliary) and self.auxiliary >= 0,
+            f"TopK(auxiliary={self.auxiliary!r}) must be a number ≥ 0",
+        )
+
+    def code_size(self, rank: int) -> int:
+        return OVERCOMPLETE * (rank if self.k == "auto" else self.k)
+
+    def resolved(self, code_size: int) -> TopK:
+        if self.k == "auto":
+            return dataclasses.replace(self, k=max(1, code_size // OVERCOMPLETE))
+        require(
+            self.k <= code_size,
+            f"TopK(k={self.k}) keeps more numbers than a code of {code_size} has: pass a larger "
+            f"code_size, for example {OVERCOMPLETE * self.k}, or a smaller k",
+        )
+        return self
+
+    def build(self, features: int, code_size: int) -> Head:
+        from diabolo.bottlenecks.heads.topk import TopKHead
+
+        return TopKHead(features, code_size, self.k, self.auxiliary)

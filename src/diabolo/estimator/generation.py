@@ -1,0 +1,59 @@
+"""New rows of a fitted model, from codes that no row had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from diabolo.bottlenecks import Gaussian
+from diabolo.errors import SchemaError
+from diabolo.estimator.fitting import seed_of
+from diabolo.random import torch_generator
+from diabolo.spec import require
+
+if TYPE_CHECKING:
+    from diabolo.estimator.estimator import Autoencoder
+
+
+def sample(model: Autoencoder, n: int, random_state: Any) -> np.ndarray:
+    """Decode codes drawn from the prior; see `Autoencoder.sample`."""
+    check_is_fitted(model)
+    require(
+        isinstance(model.spec_.bottleneck, Gaussian),
+        f"codes of {model.spec_.bottleneck!r} have no prior to draw from: train with "
+        "bottleneck=Gaussian(), or recipes.variational()",
+    )
+    require(
+        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 1,
+        f"n={n!r} must be a whole number ≥ 1",
+    )
+    generator = torch_generator(seed_of(random_state), "sample")
+    with torch.no_grad():
+        codes = model.module_.sample(int(n), generator)
+    return model.schema_.decode(model._apply(codes, model._decoded).numpy())
+
+
+def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> np.ndarray:
+    """Decode codes between those of a and b; see `Autoencoder.interpolate`."""
+    check_is_fitted(model)
+    require(
+        model.spec_.bottleneck.smooth,
+        f"there is nothing between two codes of {model.spec_.bottleneck!r}: train with "
+        "bottleneck=Gaussian() or Plain()",
+    )
+    require(
+        isinstance(steps, int | np.integer) and not isinstance(steps, bool) and steps >= 2,
+        f"steps={steps!r} must be a whole number ≥ 2",
+    )
+    one = np.ndim(a) == len(model.schema_.shape)
+    start, end = (model.transform(np.asarray(x)[None] if one else x) for x in (a, b))
+    if start.shape != end.shape:
+        raise SchemaError(f"a has {len(start)} rows, and b {len(end)}: a way needs both ends")
+    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    codes = start[:, None] * (1 - share) + end[:, None] * share  # (n, steps, code_size)
+    rows = model.inverse_transform(codes.reshape(-1, codes.shape[2]))
+    ways = rows.reshape(len(start), int(steps), *model.schema_.shape)
+    return ways[0] if one else ways

@@ -77,6 +77,11 @@ class Dense(Layer, nn.Linear):
         return activate(super().forward(x), self.activation)
 
 
+def full(x: torch.Tensor) -> torch.Tensor:
+    """Return x in fp32 or better: bf16, in which layers may compute, has two digits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of every layer in `module`, in order, from `generator`."""
     for child in module.modules():

@@ -17,11 +17,15 @@ OVERCOMPLETE = 8
 
 @dataclasses.dataclass(frozen=True)
 class TopK(Bottleneck):
-    """z = ReLU(W h + b) with all but the k largest numbers set to zero (Makhzani & Frey 2014).
+    """z = ReLU(u) with all but the k largest numbers set to zero (Makhzani & Frey 2014).
 
+    u is W h, scaled to variance one over the rows (Ioffe & Szegedy 2015) and shifted by a bias.
     Codes are larger than plain ones, and each row uses few of their units, which come to stand for
-    parts that rows are made of. Units that no row has used for a while (see `DeadUnits`) learn to
-    explain what the others leave over, so that they come back (Gao et al. 2024, section 2.4).
+    parts that rows are made of.
+
+    Against units that no row uses, more than k are kept in the first half of training, down to k
+    (the same, section 4.2.1), and units that few rows have used of late learn to make up for the
+    error of the others (Gao et al. 2024, section 2.4).
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def choose_network(
     activation = "silu" if activation == "auto" else activation
     if kind == "image" and hidden == "auto" and min(shape[:2]) >= SMALL_IMAGE:
         # A fully connected net trains in half the time, and errs as little where all images show
-        # their object at one place (Fashion-MNIST in 8 numbers: 8.86, convolutions 8.94). Elsewhere
+        # their object at one place (Fashion-MNIST in 8 numbers: 8.86, convolutions 8.92). Elsewhere
         # it does not: MNIST moved about in a larger frame, in 16 numbers, 14.8 beside 10.6; pieces
         # of photographs 71 beside 58.
         return Conv(activation=activation).resolved(shape)

@@ -34,7 +34,7 @@ class Conv(Network):
         Side of the kernels in pixels, odd.
     hidden : tuple of int
         Widths of dense layers between the last stage and the code. Without one, codes of 8 numbers
-        for MNIST have an error of 11.5 a held-out image, with one of 256 it is 9.2.
+        for MNIST have an error of 11.5 a held-out image, with one of 512 it is 9.1 (256: 9.2).
     activation : str
         What follows each stage and each dense layer, a name of `ACTIVATIONS`.
     """
@@ -43,7 +43,7 @@ class Conv(Network):
 
     channels: Any = "auto"
     kernel: int = 3
-    hidden: Any = (256,)
+    hidden: Any = (512,)
     activation: str = "silu"
 
     def validate(self) -> None:

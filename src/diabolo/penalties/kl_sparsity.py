@@ -49,13 +49,10 @@ class KLSparsity(Penalty):
         )
 
     def cost(self, module: Any, x: torch.Tensor, z: torch.Tensor, noise: Noise) -> torch.Tensor:
-        import torch
+        from diabolo.layers import full
 
         rho = self.target_activity
-        # At least in fp32: bf16 has two digits.
-        activity = (
-            z.to(torch.promote_types(z.dtype, torch.float32)).mean(dim=0).clamp(EDGE, 1 - EDGE)
-        )
+        activity = full(z).mean(dim=0).clamp(EDGE, 1 - EDGE)
         entropy = rho * math.log(rho) + (1 - rho) * math.log(1 - rho)
         divergence = entropy - rho * activity.log() - (1 - rho) * (1 - activity).log()
         return (self.weight * divergence.sum()).expand(len(z))

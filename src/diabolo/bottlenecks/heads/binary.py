@@ -6,23 +6,24 @@ import torch
 
 from diabolo.bottlenecks.heads.base import Code, Head
 from diabolo.bottlenecks.heads.plain import centre
-from diabolo.layers import Dense
+from diabolo.layers import Dense, full
 from diabolo.random import Noise
 
 
 class BinaryHead(Head):
     """h (n, features) → z (n, code_size) of zeros and ones."""
 
-    def __init__(self, features: int, code_size: int):
+    def __init__(self, features: int, code_size: int, noise: float):
         super().__init__()
         self.layer = Dense(features, code_size)
+        self.noise = noise
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
-        probability = self.layer(h).float().sigmoid()
-        threshold = 0.5 if noise is None else noise.uniform(probability.shape)
-        bits = (probability > threshold).to(probability.dtype)
+        probability = full(self.layer(h)).sigmoid()
         if noise is None:
-            return Code(bits, {})
+            return Code((probability > 0.5).to(probability.dtype), {})
+        threshold = 0.5 + self.noise * (noise.uniform(probability.shape) - 0.5)
+        bits = (probability > threshold).to(probability.dtype)
         return Code(straight_through(bits, probability), {})
 
     def centre(self, h: torch.Tensor) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from diabolo.bottlenecks.heads.base import Code, Head
 from diabolo.bottlenecks.heads.plain import centre
 from diabolo.bottlenecks.heads.priors import Prior
-from diabolo.layers import Dense
+from diabolo.layers import Dense, full
 from diabolo.random import Noise, numpy_generator
 
 #: log σ² bends to stay within ± this, so that no exponential overflows.
@@ -42,7 +43,7 @@ class GaussianHead(Head):
 
     def posterior(self, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return μ and log σ² of the features h (n, features), each (n, code_size)."""
-        return self.mean(h).float(), WIDEST * (self.log_var(h).float() / WIDEST).tanh()
+        return full(self.mean(h)), WIDEST * (full(self.log_var(h)) / WIDEST).tanh()
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
         mean, log_var = self.posterior(h)
@@ -66,8 +67,7 @@ class GaussianHead(Head):
         So the score is the bound on log p(x), and yet a function of the row alone.
         """
         mean, log_var = self.posterior(h)
-        drawn = numpy_generator(0, "bound").standard_normal((DRAWS // 2, mean.shape[1]), "float32")
-        for draw in torch.from_numpy(drawn).to(h.device):
+        for draw in torch.from_numpy(_fixed_draws(mean.shape[1])).to(h.device):
             for side in (draw, -draw):
                 z = mean + side * (log_var / 2).exp()
                 yield Code(z, {"kl": self.prior.divergence(z, mean, log_var).sum(dim=1)})
@@ -76,3 +76,17 @@ class GaussianHead(Head):
     def centre(self, h: torch.Tensor) -> None:
         centre(self.mean, h)
         self.log_var.bias.zero_()
+
+
+def _fixed_draws(code_size: int) -> np.ndarray:
+    """Return half of the draws (DRAWS / 2, code_size); the others are their negatives.
+
+    Rows share them, so chance in their moments would not average out: each unit has a mean square
+    of 1, and units do not correlate where there are as many draws as units.
+    """
+    pairs = DRAWS // 2
+    drawn = numpy_generator(0, "bound").standard_normal((pairs, code_size))
+    if code_size <= pairs:
+        drawn = np.linalg.qr(drawn)[0]
+    drawn *= (pairs / np.square(drawn).sum(axis=0)) ** 0.5
+    return drawn.astype(np.float32)

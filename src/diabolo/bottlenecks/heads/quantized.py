@@ -8,7 +8,7 @@ from torch import nn
 from diabolo.bottlenecks.heads.base import Code, Head
 from diabolo.bottlenecks.heads.binary import straight_through
 from diabolo.bottlenecks.heads.plain import centre
-from diabolo.layers import Dense
+from diabolo.layers import Dense, full
 from diabolo.random import Noise
 
 #: An entry is dead where its share of the vectors is below this share of an even one.
@@ -37,7 +37,7 @@ class QuantizedHead(Head):
         self.used = nn.Parameter(torch.empty(places, codes), requires_grad=False)
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
-        u = self.layer(h).float()
+        u = full(self.layer(h))
         with torch.autocast(h.device.type, enabled=False):  # nearest in bf16 is not nearest
             vectors = u.unflatten(1, self.shape)  # (n, code_size) -> (n, places, vector)
             indices = self.nearest(vectors.detach())

@@ -19,8 +19,10 @@ from diabolo.random import torch_generator
 from diabolo.training import Training
 from diabolo.training import loop as loop_room
 from diabolo.training.loop import held_out_losses, train
+from diabolo.training.optimizers import Optimizer
 from diabolo.training.progress import Progress
 from diabolo.training.schedule import factor
+from diabolo.training.step import Step
 
 RESOLVED = {
     "batch_size": 16,
@@ -252,6 +254,43 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_cure(optimizer):
         TrainingError, match=r"loss became (nan|inf) in epoch .* learning rate.*1e\+09"
     ):
         model.fit(1e3 * low_rank())
+
+
+def test_training_goes_back_and_on_at_half_the_rate(monkeypatch):
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    slow, _ = run(x, held_out, 3, learning_rate=1.5e-3, schedule="constant")
+    real = Optimizer.step
+
+    def breaks(self, gradients, rate):  # as it does where steps are too large
+        real(self, [g * math.nan for g in gradients] if rate > 2e-3 else gradients, rate)
+
+    monkeypatch.setattr(Optimizer, "step", breaks)
+    with pytest.warns(HealthWarning, match=r"2 time.*halved.*learning_rate=0\.002"):
+        module, record = run(x, held_out, 3, learning_rate=6e-3, schedule="constant")
+    assert torch.equal(weights(module), weights(slow))
+    assert [row["learning_rate"] for row in record.history] == [1.5e-3] * 3
+    with pytest.raises(TrainingError, match=r"in epoch 1.*it was 1, and 0\.03125 at last"):
+        run(x, held_out, 3, learning_rate=1.0, schedule="constant")
+
+
+def test_training_goes_back_to_the_last_good_epoch(monkeypatch):
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    real = Step.__call__
+    seen = []
+
+    def breaks(self, rows, noise, position):
+        loss = real(self, rows, noise, position)
+        if noise.key[1] == 1 and self.training.learning_rate == RESOLVED["learning_rate"]:
+            seen.append([p.clone() for p in self.parameters])
+            return loss * math.inf
+        return loss
+
+    monkeypatch.setattr(Step, "__call__", breaks)
+    with pytest.warns(HealthWarning, match="1 time"):
+        _, record = run(x, held_out, 3, schedule="constant")
+    assert len(seen) == 10 and [row["epoch"] for row in record.history] == [1, 2, 3]
+    rates = [row["learning_rate"] for row in record.history]
+    assert rates == [3e-3, 1.5e-3, 1.5e-3]
 
 
 def test_the_best_weights_survive_a_loss_that_is_not_finite(monkeypatch):

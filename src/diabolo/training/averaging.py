@@ -45,6 +45,10 @@ class Average:
         share = max(self.share, self.every / self.steps)
         torch._foreach_lerp_(self.mean, self.weights, share)
 
+    def restart(self) -> None:
+        """Forget what was before."""
+        self.mean, self.steps = None, 0
+
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the mean in the place of the weights for the block."""

@@ -20,6 +20,7 @@ from diabolo.random import Noise, torch_generator
 from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
+from diabolo.training.recovery import ATTEMPTS, Recovery
 from diabolo.training.step import Step, trimmed_mean
 
 #: Looks at the held-out rows in a run, at most (see below): together they cost as much as a few
@@ -70,7 +71,8 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss of an epoch is not finite; the weights are then the best ones so far.
+        If the loss of an epoch is not finite, also after going back to the last good weights with
+        half the learning rate, `ATTEMPTS` times. The weights are then the best ones so far.
     """
     number = torch.int32 if len(x) < 1 << 31 else torch.int64
     rows = torch.nonzero(~held_out).squeeze(1).to(x.device, number)
@@ -80,18 +82,30 @@ def train(
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
     step = Step(module, training, len(rows), epochs)
-    average = Average(list(module.parameters()), training.averaging * step.an_epoch * epochs)
+    weights = list(module.parameters())
+    average = Average(weights, training.averaging * step.an_epoch * epochs)
+    recovery = Recovery(weights)
     interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()
     done = 0
     progress.start(epochs, len(rows), math.prod(x.shape[1:]))
     try:
-        for epoch in range(epochs):
-            train_loss = _epoch(step, average, x, rows, epoch, epochs, seed, progress)
-            done = epoch + 1
-            if (epoch + 1) % interval and epoch + 1 < epochs:
+        while done < epochs:
+            train_loss = _epoch(step, average, x, rows, done, epochs, seed, progress)
+            if not recovery.keep(train_loss):
+                if recovery.times == ATTEMPTS:
+                    raise _diverged(float(train_loss), done + 1, training, step)
+                recovery.go_back()
+                rate = training.learning_rate / 2**recovery.times
+                # Anew, for its moments are no numbers either.
+                slower = dataclasses.replace(training, learning_rate=rate)
+                step = Step(module, slower, len(rows), epochs)
+                average.restart()
                 continue
-            row = {"epoch": epoch + 1, "train": _per_value(train_loss, x)}
+            done += 1
+            if done % interval and done < epochs:
+                continue
+            row = {"epoch": done, "train": _per_value(train_loss, x)}
             with average.in_place():
                 if watched:
                     losses = held_out_losses(module, x_held_out, seed)
@@ -102,10 +116,7 @@ def train(
                 progress.epoch(row)
                 criterion = row.get("held_out", row["train"])
                 if not math.isfinite(criterion):
-                    raise TrainingError(
-                        f"the loss became {criterion} in epoch {epoch + 1}: lower the learning "
-                        f"rate (it was {training.learning_rate:g})"
-                    )
+                    raise _diverged(criterion, done, training, step)
                 best.look(criterion, len(history) - 1, by_held_out=watched)
             if training.early_stopping and watched and best.age >= training.patience:
                 stopped = f"no better for {training.patience} looks"
@@ -123,6 +134,14 @@ def train(
     finally:
         best.restore()
         progress.close()
+    if recovery.times:
+        warnings.warn(
+            f"the loss became infinite or no number {recovery.times} time(s); training went back "
+            f"and halved the learning rate, at last to {step.training.learning_rate:g}: pass "
+            f"Training(learning_rate={step.training.learning_rate:.1g}) to start with that",
+            HealthWarning,
+            stacklevel=5,  # the line that calls `fit`
+        )
     return Record(history, best.kept, stopped)
 
 
@@ -182,6 +201,16 @@ def _gathered(
         group = batches[i : i + together]
         gathered = x[torch.cat(group)].to(device)
         yield from gathered.split([len(batch) for batch in group])
+
+
+def _diverged(loss: float, epoch: int, training: Training, step: Step) -> TrainingError:
+    # A finite loss may leave infinite weights behind.
+    what = "weights became infinite" if math.isfinite(loss) else f"loss became {loss}"
+    return TrainingError(
+        f"the {what} in epoch {epoch}: lower the learning rate (it was "
+        f"{training.learning_rate:g}, and {step.training.learning_rate:g} at last), or look for "
+        "values in the data that are far larger than all others"
+    )
 
 
 def _whose(history: list[dict[str, float]], kept: int | None) -> str:

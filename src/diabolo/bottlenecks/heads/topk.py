@@ -49,8 +49,8 @@ class TopKHead(Head):
             self.used.copy_(torch.lerp(full((z > 0).to(z.dtype)).mean(dim=0), self.used, KEPT_USE))
         if not self.auxiliary:
             return Code(z, {})
-        # What dead units add to the code shall make up for its error. Softplus, for ReLU has no slope
-        # where the inputs of a unit are all negative.
+        # What dead units add to the code shall make up for its error; softplus, for ReLU has no
+        # slope where the inputs of a unit are all negative.
         dead = self.used < DEAD * self.k / len(self.used)
         raised = self._largest(nn.functional.softplus(s) * dead, min(2 * self.k, len(self.used)))
         return Code(z, {}, (self.auxiliary, z.detach() + raised))

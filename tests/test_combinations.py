@@ -19,7 +19,11 @@ from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 from diabolo.penalties import PENALTIES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # Two epochs on 60 rows make no healthy model.
+    pytest.mark.filterwarnings("ignore::diabolo.errors.HealthWarning"),
+]
 
 AXES = {
     "network": NETWORKS,

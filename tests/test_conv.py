@@ -82,7 +82,7 @@ def test_stages_are_chosen_as_documented():
     ):
         network = Conv().resolved(shape)
         assert network.channels == (32, 64, 128, 256, 256, 256, 256)[:stages]
-        assert network.sizes(shape)[-2:] == ((*pixels, network.channels[-1]), (256,))
+        assert network.sizes(shape)[-2:] == ((*pixels, network.channels[-1]), (512,))
         assert network.is_resolved(shape) and not Conv().is_resolved(shape)
     assert Conv((9,), hidden=(5,)).resolved((8, 8)) == Conv((9,), hidden=(5,))
     assert Conv((9, 3), hidden=(5,)).sizes((8, 7)) == ((4, 4, 9), (2, 2, 3), (5,))

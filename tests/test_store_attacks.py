@@ -75,7 +75,7 @@ def put(*path_and_value):
         (put("spec", "network", "hidden", [9]), "size mismatch"),
         (put("spec", "network", "hidden", [10**9, 10**9]), "do not fit together"),
         (put("spec", "network", "hidden", "auto"), "network"),
-        (put("spec", "code_size", 3), "size mismatch"),
+        (put("spec", "code_size", 3), "vitals"),
         (put("spec", "code_size", 10**30), "do not fit together"),
         (put("spec", "code_size", 2.0), "code_size"),
         (put("spec", "scaling", "robust"), "scaling"),

@@ -120,6 +120,11 @@ class AutoencoderModule(nn.Module):
         """
         return self.bottleneck.indices(self.encoder(x))
 
+    def divergence(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what a variational code of x (n, *shape) costs, by unit: see `Prior`."""
+        mean, log_var = self.bottleneck.posterior(self.encoder(x))
+        return self.bottleneck.prior.divergence(mean, mean, log_var)
+
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw codes from the prior, (count, code_size)."""
         return self.bottleneck.prior.sample(count, generator)

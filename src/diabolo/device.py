@@ -57,6 +57,28 @@ def resolve_precision(precision: str, device: str, operations: float) -> str:
     return "bf16" if operations >= PARALLEL_OPERATIONS and _multiplies_bf16(device) else "fp32"
 
 
+def describe() -> dict[str, str]:
+    """Return what this machine has, and what "auto" makes of it, by topic."""
+    import torch
+
+    device = resolve_device("auto")
+    precise = "bf16 where steps are large" if _multiplies_bf16(device) else "fp32"
+    rounds = _rounds_products()
+    name = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else torch.backends.cpu.get_cpu_capability()
+    )
+    return {
+        "torch": torch.__version__,
+        "device": f"{device} ({name})",
+        "threads": f"{torch.get_num_threads()}, one for small steps",
+        "training": f"{precise} (precision='auto')",
+        "scoring": "fp32" + ("" if rounds or device == "cuda" else " through oneDNN"),
+        "prepared data": f"up to {room(device) >> 20:,} MiB, more is scaled as it is needed",
+    }
+
+
 #: Bytes of scaled rows that are made in advance on a CPU; more are scaled as they are asked for.
 PREPARED = 1 << 28
 

@@ -103,6 +103,10 @@ class Ensemble(nn.Module):
         """Return the numbers of the vectors in the first member's quantised codes of x."""
         return self._first("indices", x)
 
+    def divergence(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the first member's variational codes of x cost, by unit."""
+        return self._first("divergence", x)
+
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw codes from the first member's prior, (count, code_size)."""
         return self._first("sample", count, generator)

@@ -66,7 +66,7 @@ def write(
     """
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    data = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
     head = {
         "library": "diabolo",
         "format": FORMAT,

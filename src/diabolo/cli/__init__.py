@@ -13,7 +13,7 @@ from typing import Annotated, cast
 
 import typer
 
-from diabolo.cli import datasets, demo, evaluate, info, train, transforms
+from diabolo.cli import datasets, demo, doctor, evaluate, info, train, transforms
 from diabolo.cli.common import guarded, refuse, say
 from diabolo.errors import DiaboloWarning
 
@@ -31,6 +31,7 @@ for command in (
     transforms.reconstruct,
     evaluate.evaluate,
     info.info,
+    doctor.doctor,
     datasets.datasets,
     demo.demo,
 ):

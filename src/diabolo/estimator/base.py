@@ -22,6 +22,7 @@ from diabolo.errors import RangeWarning
 from diabolo.estimator.fitting import read_rows
 from diabolo.estimator.params import PartParams
 from diabolo.estimator.resolved import Spec
+from diabolo.estimator.vitals import Vitals
 from diabolo.training.scoring import in_chunks
 
 
@@ -31,6 +32,7 @@ class FittedModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
     spec_: Spec
     schema_: Schema
     module_: AutoencoderModule | Ensemble
+    vitals_: Vitals
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model as a folder (JSON, safetensors, model card; no pickle).

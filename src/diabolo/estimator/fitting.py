@@ -22,6 +22,7 @@ from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, SpecError
 from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
+from diabolo.estimator.vitals import REBUILT, Vitals, measure
 from diabolo.likelihoods.base import Likelihood
 from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, held_out_losses, train
@@ -38,14 +39,14 @@ SAMPLE, SAMPLE_VALUES, SAMPLE_LEAST = 10_000, 1 << 25, 128
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """What a fit gives: the parts of a fitted estimator, and some of the rows that it learned."""
+    """What a fit gives: the parts of a fitted estimator."""
 
     spec: Spec
     schema: Schema
     module: AutoencoderModule | Ensemble
     record: Record
     held_out: np.ndarray
-    sample: torch.Tensor
+    vitals: Vitals
 
 
 def fit(estimator: Autoencoder, X: Any) -> Fitted:
@@ -128,7 +129,9 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
         losses = held_out_losses(module, watched, seed)
         module.sort(trimmed_mean(losses, training.trim))
-    return Fitted(spec, schema, module, record, np.flatnonzero(held_out), sample)
+    chosen = np.flatnonzero(held_out)
+    vitals = measure(module, spec, sample, x[torch.from_numpy(chosen[:REBUILT])].cpu())
+    return Fitted(spec, schema, module, record, chosen, vitals)
 
 
 def _sample_rows(shape: tuple[int, ...]) -> int:

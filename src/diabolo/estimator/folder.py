@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from diabolo.ensemble import Ensemble
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator.defaults import choose_penalties
 from diabolo.estimator.resolved import AXES, Spec
+from diabolo.estimator.vitals import Vitals
 from diabolo.spec import from_json, to_json
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
         "kept": model.kept_,
         "stopped": model.stopped_,
     }
+    arrays |= {f"vitals.{f.name}": getattr(model.vitals_, f.name) for f in fields(Vitals)}
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
     store.write(path, KIND, config, tensors, card(model))
 
@@ -56,10 +59,11 @@ def load(
     try:
         model = cls(**{k: _param_from_json(k, v) for k, v in config["params"].items()})
         spec = Spec.from_json(config["spec"])
-        fields: dict[str, Any] = {k: _tuples(v) for k, v in config["schema"].items()}
-        fields |= {name: tensors[f"schema.{name}"] for name in ARRAYS}
-        fields["blocks"] = tuple(Block(**block) for block in fields["blocks"])
-        schema = Schema(**fields)
+        known: dict[str, Any] = {k: _tuples(v) for k, v in config["schema"].items()}
+        known |= {name: tensors[f"schema.{name}"] for name in ARRAYS}
+        known["blocks"] = tuple(Block(**block) for block in known["blocks"])
+        schema = Schema(**known)
+        model.vitals_ = Vitals(**{f.name: tensors[f"vitals.{f.name}"] for f in fields(Vitals)})
         model.held_out_ = tensors["held_out"]
         model.history_, model.stopped_ = config["history"], config["stopped"]
         model.kept_ = config["kept"]
@@ -147,6 +151,10 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "kept": model.kept_ is None
         or (whole(model.kept_, 0) and model.kept_ < len(model.history_)),
         "stopped": isinstance(model.stopped_, str),
+        "vitals": all(
+            getattr(model.vitals_, name).shape == (spec.code_size,)
+            for name in ("active", "spread", "adds")
+        ),
         "held_out": model.held_out_.ndim == 1 and model.held_out_.dtype == np.int64,
     }
     for name in ARRAYS:

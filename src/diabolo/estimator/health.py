@@ -1,30 +1,230 @@
-"""Illnesses of a fitted model, each reported with its cure."""
+"""Illnesses of a fitted model, each with the option that cures it."""
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 
-import torch
+import numpy as np
 
+from diabolo.bottlenecks import Gaussian, Plain, Quantized, TopK
 from diabolo.errors import HealthWarning
 from diabolo.estimator.resolved import Spec
+from diabolo.estimator.vitals import Vitals
+from diabolo.likelihoods import Bernoulli
+
+#: Variance of its mean over the rows below which a unit of a variational code tells nothing
+#: (Burda et al. 2016, section 5.1).
+COLLAPSED = 0.01
+
+#: Illnesses that `fit` warns of; the others need not be wrong, and `doctor` names them.
+SERIOUS = ("dead units", "dead entries")
+
+#: The same, after this many epochs: somebody who asks for fewer is trying something out.
+SERIOUS_LATER, LATER = ("posterior collapse", "identity", "nothing learned"), 5
 
 
-def dead_units(z: torch.Tensor) -> list[int]:
-    """Return the code units of z (n, k) that are zero on every row."""
-    return torch.nonzero((z == 0).all(dim=0)).flatten().tolist()
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """An illness.
+
+    Attributes
+    ----------
+    name : str
+    what : str
+        What was seen, with figures.
+    remedy : str
+        What to do, by option.
+    """
+
+    name: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.remedy}"
 
 
-def warn_of_illness(codes: Callable[[], torch.Tensor], spec: Spec) -> None:
-    """Give a `HealthWarning` for each illness seen in the codes (n, k) of training rows."""
-    dead = dead_units(codes()) if getattr(spec.bottleneck, "activation", "") == "relu" else []
-    if dead:
-        warnings.warn(
-            f"{len(dead)} of {spec.code_size} code units are never active on the training data "
-            f"(units {', '.join(map(str, dead[:10]))}{', …' if len(dead) > 10 else ''}), so the "
-            f"code is smaller than it says: use a linear code, bottleneck=Plain(), or a learning "
-            f"rate below {spec.training.learning_rate:g}",
-            HealthWarning,
-            stacklevel=3,
+def diagnose(spec: Spec, vitals: Vitals, errors: np.ndarray | None = None) -> list[Finding]:
+    """Return the illnesses of a model, the gravest first.
+
+    Parameters
+    ----------
+    errors : ndarray (n,), optional
+        Mean squared error per value of other rows, to be compared with the training data.
+    """
+    found = [
+        *_codes(spec, vitals),
+        *_codebook(spec, vitals),
+        *_collapse(spec, vitals),
+        *_fit(spec, vitals),
+        *_gradients(vitals),
+        *_range(spec, vitals),
+    ]
+    names = {finding.name for finding in found}
+    # One cause, one finding.
+    implied = {"posterior collapse": "nothing learned", "nothing learned": "idle units"}
+    found = [f for f in found if f.name not in {implied.get(name) for name in names}]
+    return found + ([] if errors is None else list(_unlike(vitals, errors)))
+
+
+def warn_of_illness(spec: Spec, vitals: Vitals) -> None:
+    """Give a `HealthWarning` for each serious illness."""
+    serious = SERIOUS + SERIOUS_LATER * (spec.max_epochs >= LATER)
+    for finding in diagnose(spec, vitals):
+        if finding.name in serious:
+            warnings.warn(str(finding), HealthWarning, stacklevel=3)
+
+
+def _codes(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+    size = spec.code_size
+    sparse = isinstance(spec.bottleneck, TopK)
+    rectified = isinstance(spec.bottleneck, Plain) and spec.bottleneck.activation == "relu"
+    dead = np.flatnonzero(vitals.active == 0)
+    if len(dead) and (sparse or rectified):
+        remedy = (
+            f"use a code of about {max(spec.bottleneck.k, size - len(dead))} numbers, or a larger "
+            f"k than {spec.bottleneck.k}"
+            if isinstance(spec.bottleneck, TopK)
+            else "use a linear code, bottleneck=Plain(), or a learning rate below "
+            f"{spec.training.learning_rate:g}"
         )
+        yield Finding(
+            "dead units",
+            f"{len(dead)} of {size} code units are never active on the training data "
+            f"({_some(dead)}), so the code is smaller than it says",
+            remedy,
+        )
+    # In sparse codes most units are silent on most rows, and others can stand in for them.
+    idle = np.flatnonzero((np.abs(vitals.adds) < 1e-4 * vitals.variance) & (vitals.active > 0))
+    if len(idle) and not sparse and not isinstance(spec.bottleneck, Gaussian):
+        yield Finding(
+            "idle units",
+            f"{len(idle)} of {size} code units carry nothing that the others do not "
+            f"({_some(idle)})",
+            f"code_size={max(1, size - len(idle))} does as well",
+        )
+
+
+def _codebook(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+    if not isinstance(spec.bottleneck, Quantized):
+        return
+    used = (vitals.entries > 0).sum(axis=1)
+    codes = spec.bottleneck.codes
+    enough = vitals.entries.sum(axis=1).min() >= 10 * codes  # rows to tell it by
+    if enough and used.max() < 0.8 * codes:
+        fewer = 1 << max(1, int(used.max() - 1).bit_length())
+        yield Finding(
+            "dead entries",
+            f"at most {used.max()} of {codes} entries of a codebook are ever chosen on the "
+            "training data",
+            f"Quantized(codes={min(fewer, max(2, int(used.max())))}) does as well",
+        )
+
+
+def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+    if not isinstance(spec.bottleneck, Gaussian):
+        return
+    size, beta = spec.code_size, spec.bottleneck.beta
+    silent = np.flatnonzero(vitals.spread**2 < COLLAPSED)
+    if 2 * len(silent) > size:
+        weaker = f"Gaussian(beta={beta / 4:g}), or " if beta > 1 else ""
+        yield Finding(
+            "posterior collapse",
+            f"{len(silent)} of {size} code units tell nothing of a row ({_some(silent)}; "
+            f"{vitals.kl.sum():.2g} nats in all units together)",
+            f"{weaker}Gaussian(free_bits=0.5), or a longer warm_up than "
+            f"{spec.bottleneck.warm_up:g}; where the data have so few dimensions, "
+            f"code_size={max(1, size - len(silent))}",
+        )
+    elif len(silent):
+        yield Finding(
+            "idle units",
+            f"{len(silent)} of {size} code units tell nothing of a row ({_some(silent)})",
+            f"code_size={size - len(silent)} does as well",
+        )
+
+
+def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+    learned, variance = float(vitals.learned.mean()), float(vitals.variance)
+    if variance == 0:
+        return
+    if learned > 0.95 * variance:
+        yield Finding(
+            "nothing learned",
+            f"reconstructions are no better than the mean of the data (error {learned:.3g} per "
+            f"value, variance {variance:.3g})",
+            f"pass a larger code_size than {spec.code_size}, or max_epochs than "
+            f"{spec.max_epochs}; values that have nothing in common cannot be compressed",
+        )
+    elif vitals.shuffled < min(0.1 * variance, 3 * learned + 1e-3 * variance):
+        yield Finding(
+            "identity",
+            "rows whose values were mixed at random are rebuilt nearly as well as real ones "
+            f"(error {float(vitals.shuffled):.3g} and {learned:.3g}): the model copies",
+            f"pass a smaller code_size than {spec.code_size}, or corruption=Masking(0.5)",
+        )
+    held_out = float(vitals.held_out.mean()) if len(vitals.held_out) else 0.0
+    if held_out > 2 * learned and held_out - learned > 0.02 * variance:
+        yield Finding(
+            "overfitting",
+            f"rows that were not learned have {held_out / learned:.1f} times the error of those "
+            "that were",
+            f"pass a corruption, fewer hidden layers or units than {spec.network} has, "
+            f"Training(weight_decay={max(1.0, 4 * spec.training.weight_decay):.2g}), or more rows",
+        )
+
+
+def _gradients(vitals: Vitals) -> Iterator[Finding]:
+    known = np.flatnonzero(np.isfinite(vitals.gradients))
+    sizes = vitals.gradients[known]
+    if len(sizes) and sizes.max() > 0 and sizes.min() < 1e-4 * sizes.max():
+        slowest = int(known[sizes.argmin()])
+        yield Finding(
+            "vanishing gradients",
+            f"the gradient in layer {slowest + 1} of {len(vitals.gradients)} is "
+            f"{sizes.min() / sizes.max():.1g} times that of the largest, relative to the weights",
+            "pass activation='silu', or fewer layers",
+        )
+
+
+def _range(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+    below, above = (float(share) for share in vitals.beyond)
+    if below + above > 0.05 and not isinstance(spec.likelihood, Bernoulli):
+        remedy = (
+            "likelihood=MSE('relu') keeps them from falling below zero"
+            if below > above
+            else "likelihood='bernoulli' with scaling='minmax' keeps them inside"
+        )
+        yield Finding(
+            "outside the range",
+            f"{100 * (below + above):.0f} % of the values are rebuilt outside the range that "
+            "their column has in the data",
+            remedy + ", if there is nothing outside",
+        )
+    if isinstance(spec.likelihood, Bernoulli) and vitals.variance < 1e-4:
+        yield Finding(
+            "little of the range",
+            f"the values vary by {float(vitals.variance) ** 0.5:.2g} where the output can go from "
+            "0 to 1, so that the loss hardly sees them",
+            "pass scaling='minmax' or likelihood='mse'",
+        )
+
+
+def _unlike(vitals: Vitals, errors: np.ndarray) -> Iterator[Finding]:
+    usual = vitals.held_out if len(vitals.held_out) else vitals.learned
+    limit = float(np.quantile(usual, 0.99))
+    share = float((errors > limit).mean())
+    # One row in a hundred is expected; so many more are none of chance's.
+    if share > 0.01 + 5 * (0.01 * 0.99 / len(errors)) ** 0.5 and share > 0.05:
+        yield Finding(
+            "unlike the training data",
+            f"{100 * share:.0f} % of these rows have larger errors than 99 % of the rows that the "
+            f"model was judged on (median {np.median(errors):.3g} and {np.median(usual):.3g})",
+            "check that units and columns are the same, or train on rows like these",
+        )
+
+
+def _some(units: Sequence[int] | np.ndarray) -> str:
+    return f"units {', '.join(map(str, units[:10]))}{', …' if len(units) > 10 else ''}"

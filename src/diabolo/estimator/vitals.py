@@ -1,0 +1,154 @@
+"""What is measured on a model right after its training, for `health` to judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+
+from diabolo.autoencoder import AutoencoderModule
+from diabolo.bottlenecks import Gaussian, Quantized
+from diabolo.device import arithmetic
+from diabolo.ensemble import Ensemble
+from diabolo.estimator.resolved import Spec
+from diabolo.layers import layers_of
+from diabolo.random import torch_generator
+from diabolo.training.scoring import in_chunks
+
+#: Rows that are rebuilt; rows for the gradients; and rows times units of the code for what each
+#: unit adds.
+REBUILT, LEARNED, DECODED = 1000, 256, 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Vitals:
+    """Measures of a fitted model, on some of the rows that it learned (and some held-out ones).
+
+    Attributes
+    ----------
+    active : ndarray (code_size,)
+        Share of rows for which a unit of the code is not zero.
+    spread : ndarray (code_size,)
+        Standard deviation of each unit.
+    adds : ndarray (code_size,)
+        By how much the mean squared error per value grows where a unit is fixed at its mean.
+    kl : ndarray (code_size,) or (1,) or (0,)
+        Mean divergence of each unit in nats, of all together for a learned prior; none where codes
+        are not drawn.
+    entries : ndarray of int64 (places, codes)
+        How often each entry of a codebook was chosen; (0, 0) where there is none.
+    learned, held_out : ndarray
+        Mean squared error per value of rows that were learned and that were not, in ascending
+        order; the latter is empty where nothing was held out.
+    shuffled : ndarray ()
+        The mean of such errors for rows whose values come each from another row.
+    variance : ndarray ()
+        Mean squared distance of a value from its mean over the rows.
+    gradients : ndarray (layers,)
+        Root mean square of the loss's gradient by the weights of each layer, relative to that of
+        the weights; from the input to the output.
+    beyond : ndarray (2,)
+        Share of rebuilt values below and above the range of the data, by a hundredth of it at
+        least.
+    """
+
+    active: np.ndarray
+    spread: np.ndarray
+    adds: np.ndarray
+    kl: np.ndarray
+    entries: np.ndarray
+    learned: np.ndarray
+    held_out: np.ndarray
+    shuffled: np.ndarray
+    variance: np.ndarray
+    gradients: np.ndarray
+    beyond: np.ndarray
+
+
+def measure(
+    module: AutoencoderModule | Ensemble, spec: Spec, x: torch.Tensor, held_out: torch.Tensor
+) -> Vitals:
+    """Measure a model on learned and held-out rows, x (n, *shape) and (m, *shape), on the CPU."""
+    codes = in_chunks(module, x, lambda rows: module.encode(rows).z)
+    few = x[:REBUILT]
+    rebuilt = in_chunks(module, few, module.reconstruct)
+    low, high = few.amin(dim=0), few.amax(dim=0)
+    # Constant columns have no range.
+    slack = ((high - low) / 100).clamp(min=float(few.std(correction=0)) / 20)
+    beyond = ((rebuilt < low - slack).float().mean(), (rebuilt > high + slack).float().mean())
+    none = np.zeros(0, np.float32)
+    divergence = (
+        in_chunks(module, few, module.divergence).mean(dim=0).numpy()
+        if isinstance(spec.bottleneck, Gaussian)
+        else none
+    )
+    values = {
+        "active": (codes != 0).float().mean(dim=0),
+        "spread": codes.std(dim=0, correction=0),
+        "adds": _adds(module, few, codes),
+        "learned": errors(few, rebuilt),
+        "held_out": errors(held_out, in_chunks(module, held_out, module.reconstruct)),
+        "shuffled": errors(*_shuffled(module, few)).mean(),
+        "variance": (few - few.mean(dim=0)).square().mean(),
+        "gradients": _gradients(module, few[:LEARNED]),
+        "beyond": torch.stack(beyond),
+    }
+    return Vitals(
+        kl=divergence,
+        entries=_entries(module, spec, x),
+        **{name: value.cpu().numpy() for name, value in values.items()},
+    )
+
+
+def errors(x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error per value of each row of x (n, *shape), ascending, (n,)."""
+    return (x - rebuilt).square().flatten(1).mean(dim=1).sort().values
+
+
+def _adds(
+    module: AutoencoderModule | Ensemble, x: torch.Tensor, codes: torch.Tensor
+) -> torch.Tensor:
+    units = codes.shape[1]
+    rows = min(len(x), max(8, DECODED // units))
+    unit = torch.arange(units)
+    # (units + 1, rows, units): the last one with all units as they are
+    fixed = torch.cat([codes[:rows].expand(units, -1, -1), codes[None, :rows]])
+    fixed[unit, :, unit] = codes.mean(dim=0)[:, None]
+    rebuilt = in_chunks(
+        module, fixed.flatten(0, 1), lambda z: module.likelihood.mean(module.decode(z))
+    )
+    squared = (rebuilt.unflatten(0, (units + 1, rows)) - x[:rows]).square()
+    error = squared.flatten(1).mean(dim=1)
+    return error[:units] - error[units]
+
+
+def _shuffled(
+    module: AutoencoderModule | Ensemble, x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    flat = x.flatten(1)
+    order = torch.rand(flat.shape, generator=torch_generator(0, "shuffled")).argsort(dim=0)
+    mixed = flat.gather(0, order).view_as(x)
+    return mixed, in_chunks(module, mixed, module.reconstruct)
+
+
+def _gradients(module: AutoencoderModule | Ensemble, x: torch.Tensor) -> torch.Tensor:
+    weights = [layer.weight for layer in layers_of(module)]
+    device = weights[0].device
+    with arithmetic("fp32", device.type), torch.enable_grad():
+        loss = module(x.to(device)).mean()
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    sizes = [
+        math.nan if g is None else float(g.norm() / w.norm().clamp(min=1e-30))
+        for g, w in zip(gradients, weights, strict=True)
+    ]
+    return torch.tensor(sizes)
+
+
+def _entries(module: AutoencoderModule | Ensemble, spec: Spec, x: torch.Tensor) -> np.ndarray:
+    if not isinstance(spec.bottleneck, Quantized):
+        return np.zeros((0, 0), np.int64)
+    chosen = in_chunks(module, x, module.indices).numpy()
+    codes = spec.bottleneck.codes
+    return np.stack([np.bincount(place, minlength=codes) for place in chosen.T])

@@ -1,0 +1,210 @@
+"""Each illness is planted, found, and cured by the option that the finding names."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from tests.samples import low_rank, tiny
+
+from diabolo import Autoencoder, datasets, load
+from diabolo.bottlenecks import Gaussian, Plain, Quantized, TopK
+from diabolo.corruptions import Masking
+from diabolo.errors import HealthWarning
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP
+from diabolo.training import Training
+
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::diabolo.errors.HealthWarning"),
+]
+
+
+def table(rows=600, noise=0.1):
+    return low_rank(rows, 10, 3, noise)
+
+
+def noise(rows=600, columns=10):
+    return np.random.default_rng(0).normal(size=(rows, columns))
+
+
+def digits():
+    return datasets.load("digits").data
+
+
+def clusters():
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(5, 6))
+    return centres[rng.integers(5, size=1500)] + 0.01 * rng.normal(size=(1500, 6))
+
+
+def sparse_amounts():
+    rng = np.random.default_rng(0)
+    return 5 * (rng.random((600, 3)) > 0.6) @ rng.random((3, 10)) * (rng.random((600, 10)) > 0.7)
+
+
+def narrow():
+    rng = np.random.default_rng(0)
+    return 0.5 + 0.005 * rng.random((500, 1)) * rng.random((1, 10))
+
+
+UNTAMED = {"weight_decay": 0.0, "averaging": 0.0, "validation_fraction": 0.5}
+
+#: name → data, options that make the model ill, words of the remedy, options that it names.
+ILLNESSES = {
+    "posterior collapse": (
+        digits,
+        {"code_size": 8, "bottleneck": Gaussian(beta=8)},
+        r"Gaussian\(beta=2\).*free_bits=0.5",
+        [
+            {"code_size": 8, "bottleneck": Gaussian(beta=2)},
+            {"code_size": 8, "bottleneck": Gaussian(beta=8, free_bits=0.5)},
+        ],
+    ),
+    "dead entries": (
+        clusters,
+        {"code_size": 1, "bottleneck": Quantized(64, decay=0.999)},
+        r"Quantized\(codes=\d+\)",
+        [{"code_size": 1, "bottleneck": Quantized(8)}],
+    ),
+    "dead units": (
+        table,
+        {"code_size": 64, "bottleneck": TopK(1, auxiliary=0.0), "max_epochs": 60},
+        "larger k",
+        [{"code_size": 64, "bottleneck": TopK(8)}],
+    ),
+    "idle units": (
+        table,
+        {"code_size": 10, "bottleneck": Gaussian(), "max_epochs": 150},
+        r"code_size=\d",
+        [{"code_size": 3, "bottleneck": Gaussian(), "max_epochs": 150}],
+    ),
+    "nothing learned": (
+        table,
+        {"code_size": 3, "max_epochs": 1, "training": Training(learning_rate=1e-5)},
+        "max_epochs",
+        [{"code_size": 3}],
+    ),
+    "identity": (
+        lambda: table(noise=1.0),
+        {"code_size": 10, "hidden": (), "max_epochs": 150},
+        r"smaller code_size.*Masking\(0.5\)",
+        [
+            {"code_size": 3, "hidden": (), "max_epochs": 150},
+            {"code_size": 10, "hidden": (), "max_epochs": 150, "corruption": Masking(0.5)},
+        ],
+    ),
+    "overfitting": (
+        lambda: noise(160, 20) + low_rank(160, 20),
+        {
+            "code_size": 4,
+            "hidden": (256, 256),
+            "max_epochs": 100,
+            "training": Training(early_stopping=False, **UNTAMED),
+        },
+        r"corruption.*fewer hidden.*weight_decay=1",
+        [{"code_size": 4, "hidden": (), "training": Training(validation_fraction=0.5)}],
+    ),
+    "vanishing gradients": (
+        table,
+        {"code_size": 3, "network": MLP((16,) * 8, activation="sigmoid", skip=False)},
+        "silu.*fewer layers",
+        [
+            {"code_size": 3, "network": MLP((16,) * 8, activation="silu", skip=False)},
+            {"code_size": 3, "network": MLP((16,), activation="sigmoid", skip=False)},
+        ],
+    ),
+    "outside the range": (
+        sparse_amounts,
+        {"code_size": 4, "likelihood": "mse"},
+        r"MSE\('relu'\)",
+        [{"code_size": 4, "likelihood": MSE("relu")}],
+    ),
+    "little of the range": (
+        narrow,
+        {"code_size": 1},
+        "minmax.*mse",
+        [{"code_size": 1, "scaling": "minmax"}, {"code_size": 1, "likelihood": "mse"}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ILLNESSES)
+def test_an_illness_is_found_and_its_remedy_cures_it(name):
+    data, ill, remedy, cures = ILLNESSES[name]
+    X = data()
+    found = {f.name: f for f in Autoencoder(**ill, random_state=0).fit(X).diagnose()}
+    assert name in found
+    assert re.search(remedy, found[name].remedy)
+    for cure in cures:
+        healthy = Autoencoder(**cure, random_state=0).fit(X)
+        assert name not in [f.name for f in healthy.diagnose()]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bottleneck": "gaussian"}, {"bottleneck": "topk"}], ids=str
+)
+@pytest.mark.parametrize("data", [table, digits])
+def test_nothing_grave_is_found_where_nothing_is_wrong(data, options):
+    found = Autoencoder(random_state=0, **options).fit(data()).diagnose()
+    assert {f.name for f in found} <= {"idle units", "dead units"}
+    if not options:
+        assert not found
+
+
+def test_a_rectified_code_whose_units_died_is_found():
+    X = low_rank(300)
+    model = tiny(code_size=3, bottleneck=Plain("relu")).fit(X)
+    with np.errstate(all="ignore"):
+        model.vitals_.active[1] = 0
+    (finding,) = [f for f in model.diagnose() if f.name == "dead units"]
+    assert "units 1" in finding.what and "Plain()" in finding.remedy
+
+
+def test_a_fit_warns_of_what_is_serious():
+    with pytest.warns(HealthWarning, match="8 of 8 code units tell nothing.*free_bits"):
+        Autoencoder(8, bottleneck=Gaussian(beta=50), random_state=0, max_epochs=5).fit(digits())
+
+
+def test_data_unlike_the_training_data_are_found():
+    X = digits()
+    model = Autoencoder(8, random_state=0).fit(X[:1000])
+    assert not model.diagnose(X[1000:])
+    other = np.random.default_rng(0).permuted(X[1000:], axis=1)
+    (finding,) = model.diagnose(other)
+    assert finding.name == "unlike the training data" and "units and columns" in finding.remedy
+
+
+@pytest.mark.needs_data
+def test_a_digits_model_is_shown_clothes():
+    model = Autoencoder(8, hidden=(128,), random_state=0, max_epochs=3)
+    model.fit(datasets.load("mnist").data[:2000])
+    assert not model.diagnose(datasets.load("mnist", "test").data[:500])
+    (finding,) = model.diagnose(datasets.load("fashion-mnist", "test").data[:500])
+    assert finding.name == "unlike the training data"
+
+
+def test_findings_survive_the_store_and_members(tmp_path):
+    for members in (1, 2):
+        model = tiny(
+            code_size=8, bottleneck=Gaussian(beta=50), training=Training(members=members)
+        ).fit(digits())
+        model.save(tmp_path / "model")
+        assert load(tmp_path / "model").diagnose() == model.diagnose() != []
+
+
+def test_what_a_unit_adds_is_what_is_lost_without_it():
+    X = low_rank(300, 6, 2)
+    model = Autoencoder(2, hidden=(), network=None, random_state=0, max_epochs=40).fit(X)
+    learned = np.setdiff1d(np.arange(300), model.held_out_)
+    Z = model.transform(X)
+    assert model.vitals_.spread == pytest.approx(Z.std(axis=0), rel=0.05)
+    for unit in range(2):
+        fixed = Z.copy()
+        fixed[:, unit] = Z[:, unit].mean()
+        lost = (model.inverse_transform(fixed) - X) / model.schema_.scale
+        kept = (model.reconstruct(X) - X) / model.schema_.scale
+        adds = (lost**2 - kept**2)[learned].mean()
+        assert model.vitals_.adds[unit] == pytest.approx(adds, rel=0.05)

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::diabolo.errors.HealthWarning")
 @pytest.fixture
 def ill(tmp_path):
     X = low_rank(300)
-    tiny(code_size=4, bottleneck=Gaussian(beta=50), max_epochs=30).fit(X).save(tmp_path / "ill")
+    tiny(code_size=4, bottleneck=Gaussian(50, warm_up=0.0), max_epochs=60).fit(X).save(
+        tmp_path / "ill"
+    )
     np.save(tmp_path / "rows.npy", X)
     np.save(tmp_path / "other.npy", X * np.array([9, -9, 9, -9, 9, 9], np.float32))
     return tmp_path / "ill"

@@ -140,7 +140,7 @@ def _gradients(module: AutoencoderModule | Ensemble, x: torch.Tensor) -> torch.T
         loss = module(x.to(device)).mean()
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     sizes = [
-        math.nan if g is None else float(g.norm() / w.norm().clamp(min=1e-30))
+        math.nan if g is None else float(g.norm() / w.detach().norm().clamp(min=1e-30))
         for g, w in zip(gradients, weights, strict=True)
     ]
     return torch.tensor(sizes)

@@ -97,7 +97,7 @@ def _codes(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             remedy,
         )
     # In sparse codes most units are silent on most rows, and others can stand in for them.
-    idle = np.flatnonzero((np.abs(vitals.adds) < 1e-4 * vitals.variance) & (vitals.active > 0))
+    idle = np.flatnonzero(_unheard(vitals) & (vitals.active > 0))
     if len(idle) and not sparse and not isinstance(spec.bottleneck, Gaussian):
         yield Finding(
             "idle units",
@@ -105,6 +105,11 @@ def _codes(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             f"({_some(idle)})",
             f"code_size={max(1, size - len(idle))} does as well",
         )
+
+
+def _unheard(vitals: Vitals) -> np.ndarray:
+    """Return which units the decoder does without, (code_size,)."""
+    return np.abs(vitals.adds) < 1e-4 * vitals.variance
 
 
 def _codebook(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
@@ -127,7 +132,7 @@ def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     if not isinstance(spec.bottleneck, Gaussian):
         return
     size, beta = spec.code_size, spec.bottleneck.beta
-    silent = np.flatnonzero(vitals.spread**2 < COLLAPSED)
+    silent = np.flatnonzero((vitals.spread**2 < COLLAPSED) | _unheard(vitals))
     if 2 * len(silent) > size:
         weaker = f"Gaussian(beta={beta / 4:g}), or " if beta > 1 else ""
         yield Finding(

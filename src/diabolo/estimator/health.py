@@ -132,7 +132,9 @@ def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     if not isinstance(spec.bottleneck, Gaussian):
         return
     size, beta = spec.code_size, spec.bottleneck.beta
-    silent = np.flatnonzero((vitals.spread**2 < COLLAPSED) | _unheard(vitals))
+    silent = np.flatnonzero(
+        (vitals.spread**2 < COLLAPSED) | _unheard(vitals) | _learned_nothing(vitals)
+    )
     if 2 * len(silent) > size:
         weaker = f"Gaussian(beta={beta / 4:g}), or " if beta > 1 else ""
         yield Finding(
@@ -155,7 +157,7 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     learned, variance = float(vitals.learned.mean()), float(vitals.variance)
     if variance == 0:
         return
-    if learned > 0.95 * variance:
+    if _learned_nothing(vitals):
         yield Finding(
             "nothing learned",
             f"reconstructions are no better than the mean of the data (error {learned:.3g} per "
@@ -179,6 +181,10 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             f"pass a corruption, fewer hidden layers or units than {spec.network} has, "
             f"Training(weight_decay={max(1.0, 4 * spec.training.weight_decay):.2g}), or more rows",
         )
+
+
+def _learned_nothing(vitals: Vitals) -> bool:
+    return bool(vitals.learned.mean() > 0.95 * vitals.variance > 0)
 
 
 def _gradients(vitals: Vitals) -> Iterator[Finding]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
-from diabolo.bottlenecks import BOTTLENECKS, Plain
+from diabolo.bottlenecks import BOTTLENECKS, Binary, Gaussian, Plain, Quantized, TopK
+from diabolo.corruptions import CORRUPTIONS, BlockMasking, GaussianNoise, Masking
 from diabolo.errors import DiaboloError, SpecError
 from diabolo.estimator.resolved import AXES
 from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
 from diabolo.networks import MLP, NETWORKS, Conv
-from diabolo.spec import from_json, require, resolve_part, to_json
+from diabolo.spec import from_json, parse_part, require, resolve_part, to_json
 from diabolo.training import Training
 
 PARTS = [
@@ -21,6 +23,10 @@ PARTS = [
     ("network", Conv()),
     ("network", Conv((8, 16), kernel=5, hidden=(32,), activation="relu")),
     ("bottleneck", Plain("sigmoid")),
+    ("bottleneck", TopK(3, auxiliary=0.1)),
+    ("bottleneck", Gaussian(0.5, warm_up=0.2, free_bits=0.1, prior="mixture", components=7)),
+    ("bottleneck", Quantized(16, vector=2, commitment=0.5, decay=0.9)),
+    ("bottleneck", Binary(0.5)),
     ("likelihood", Bernoulli()),
     ("likelihood", MSE(output="relu")),
     ("training", Training(batch_size=7, learning_rate=1e-4, optimizer="muon", patience=3)),
@@ -133,3 +139,33 @@ def test_widths_are_chosen_as_documented():
 def test_the_tables_hold_no_class_twice():
     for table in (NETWORKS, BOTTLENECKS, LIKELIHOODS):
         assert len(set(table.values())) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("masking", Masking()),
+        ("masking:0.4", Masking(0.4)),
+        ("gaussian:(0.1,0.5)", GaussianNoise((0.1, 0.5))),
+        ("block:share=0.3,axes=auto", BlockMasking(0.3)),
+    ],
+)
+def test_a_part_is_read_from_a_word(text, part):
+    assert parse_part(text, CORRUPTIONS) == part
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mask", "'mask' is not known: choose one of gaussian, masking"),
+        ("masking:level=1", "its options are share, written as in masking:share=…"),
+        ("masking:0.1,0.2", "its options are share"),
+        ("masking:(", "its options are share"),
+        ("masking:__import__('os')", "its options are share"),
+        ("masking:share=open", "share='open'"),
+        ("masking:2", "share=2"),
+    ],
+)
+def test_what_is_no_part_is_refused(text, message):
+    with pytest.raises(SpecError, match=re.escape(message)):
+        parse_part(text, CORRUPTIONS)

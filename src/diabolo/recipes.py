@@ -76,8 +76,165 @@ def contractive(
     return Autoencoder(code_size, penalties=penalties, **options)
 
 
+def sparse(
+    code_size: int | str = "auto", *, bottleneck: Any = "topk", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder with large codes of which each row uses few units.
+
+    Units come to stand for parts that rows are made of (Makhzani & Frey 2014; Gao et al. 2024).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        All units; "auto" is eight times as many as are used.
+    bottleneck : Bottleneck or str
+        ``TopK()`` by default; ``TopK(k=16)`` sets how many are used.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+
+
+def variational(
+    code_size: int | str = "auto", *, bottleneck: Any = "gaussian", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder whose codes follow a prior, so that new rows can be drawn.
+
+    After Kingma & Welling (2014); with ``Gaussian(beta=…)`` after Higgins et al. (2017).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    bottleneck : Bottleneck or str
+        ``Gaussian()`` by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+
+
+def vector_quantised(
+    code_size: int | str = "auto", *, bottleneck: Any = "quantized", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder whose codes are whole numbers, entries of codebooks.
+
+    After van den Oord et al. (2017). `Autoencoder.indices` gives the numbers.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        Numbers in a code, of several for each entry.
+    bottleneck : Bottleneck or str
+        ``Quantized()`` by default, with 256 entries for up to four numbers each.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+
+
+def semantic_hashing(
+    code_size: int | str = "auto", *, bottleneck: Any = "binary", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder whose codes are bits: near rows have hashes that differ in few.
+
+    After Salakhutdinov & Hinton (2009).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        Bits.
+    bottleneck : Bottleneck or str
+        ``Binary()`` by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+
+
+def convolutional(
+    code_size: int | str = "auto", *, network: Any = "conv", **options: Any
+) -> Autoencoder:
+    """Return an autoencoder of convolutions, for images (Masci et al. 2011).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    network : Network or str
+        ``Conv()`` by default, whose stages go by the size of the images.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, network=network, **options)
+
+
+def masked(code_size: int | str = "auto", *, corruption: Any = None, **options: Any) -> Autoencoder:
+    """Return an autoencoder that sees half of each row and tells the rest (He et al. 2022).
+
+    `reconstruct` fills what is zero in a row: hidden pixels, or cells at the mean of their column.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    corruption : Corruption, str, or several in a tuple, optional
+        ``Masking(0.5)`` by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.corruptions import Masking
+    from diabolo.estimator import Autoencoder
+
+    corruption = Masking(0.5) if corruption is None else corruption
+    return Autoencoder(code_size, corruption=corruption, **options)
+
+
 RECIPES = {
     "undercomplete": undercomplete,
     "denoising": denoising,
+    "sparse": sparse,
     "contractive": contractive,
+    "variational": variational,
+    "convolutional": convolutional,
+    "masked": masked,
+    "vector_quantised": vector_quantised,
+    "semantic_hashing": semantic_hashing,
 }

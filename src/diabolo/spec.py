@@ -6,6 +6,7 @@ A part can be compared, hashed, printed and written as JSON. Each axis has one e
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import math
 import numbers
@@ -52,6 +53,46 @@ def resolve_part(value: Any, table: Mapping[str, type[P]], argument: str) -> P:
     choices = ", ".join(repr(name) for name in table)
     classes = ", ".join(f"{part.__name__}(…)" for part in table.values())
     raise SpecError(f"{argument}={value!r} is not known: pass one of {choices}, or {classes}")
+
+
+def parse_part(text: str, table: Mapping[str, type[Any]]) -> Any:
+    """Return the part that a text such as "masking:0.3" or "mlp:hidden=(64,32),skip=True" names.
+
+    Behind the colon are the part's fields, in their order or by name, as Python writes numbers,
+    tuples, True, False and None; words need no quotes.
+
+    Raises
+    ------
+    SpecError
+        If the axis has no such part, the part no such field, or the text is none of this kind.
+    """
+    name, _, fields = text.partition(":")
+    if name not in table:
+        raise SpecError(f"{name!r} is not known: choose one of {', '.join(table)}")
+    has = [field.name for field in dataclasses.fields(table[name])]
+    try:
+        call = ast.parse(f"f({fields})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        values = [_literal(value) for value in call.args]
+        named = {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords}
+        return table[name](*values, **named)
+    except (SyntaxError, TypeError, AssertionError):
+        hint = f"its options are {', '.join(has)}" if has else "it has no options"
+        raise SpecError(
+            f"{text!r}: {hint}" + (f", written as in {name}:{has[0]}=…" if has else "")
+        ) from None
+
+
+def _literal(node: ast.expr) -> Any:
+    """Return the value of a number, a word, or a tuple of such."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(map(_literal, node.elts))
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise SyntaxError from None
 
 
 def to_json(value: Any, table: Mapping[str, type]) -> Any:

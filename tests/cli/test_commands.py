@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from functools import partial
 
 import numpy as np
@@ -12,11 +13,15 @@ import pytest
 from PIL import Image
 
 from diabolo import Autoencoder, datasets, load
-from diabolo.bottlenecks import Plain
+from diabolo.bottlenecks import Gaussian, Plain, TopK
 from diabolo.cli import common
+from diabolo.corruptions import Masking
 from diabolo.data.readers import open_source
-from diabolo.likelihoods import MSE
+from diabolo.errors import HealthWarning
+from diabolo.likelihoods import MSE, Huber
 from diabolo.networks import MLP, Conv
+from diabolo.penalties import L1
+from diabolo.recipes import RECIPES
 from diabolo.training import Training
 
 QUICK = ("--max-epochs", 3, "--quiet")
@@ -104,6 +109,45 @@ def test_options_of_the_network_arrive(options, network, diabolo, tmp_path):
     between = "".join(" × ".join(map(str, size)) + " → " for size in network.sizes((7, 5)))
     assert f"7 × 5 → {between}3, " in done.err
     assert repr(network.activation) in diabolo("info", model).out
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "part"),
+    [
+        ("--bottleneck topk:k=2", "bottleneck", TopK(2)),
+        ("--bottleneck plain --code-activation relu", "bottleneck", Plain("relu")),
+        ("--recipe variational", "bottleneck", Gaussian()),
+        ("--recipe variational --bottleneck gaussian:0.5", "bottleneck", Gaussian(0.5)),
+        ("--corruption masking:0.4", "corruption", Masking(0.4)),
+        ("--corruption masking --corruption-level 0.2", "corruption", Masking(0.2)),
+        ("--penalty l1:weight=0.3", "penalties", (L1(0.3),)),
+        ("--likelihood huber:0.5", "likelihood", Huber(0.5)),
+        ("--network mlp:(6,4),skip=True", "network", MLP((6, 4), skip=True)),
+        ("--recipe masked", "corruption", Masking(0.5)),
+    ],
+)
+def test_parts_with_options_arrive(options, field, part, diabolo, csv, tmp_path):
+    command = ("train", csv, "--out", tmp_path / "m", "--code-size", 4, *options.split(), *QUICK)
+    done = diabolo(*command)
+    assert done.status == 0, done.err
+    assert getattr(load(tmp_path / "m").spec_, field) == part
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_trains_by_name_as_in_python(recipe, diabolo, tmp_path):
+    X = np.random.default_rng(0).random((60, 9, 8))
+    np.save(tmp_path / "images.npy", X)
+    done = diabolo(
+        *("train", tmp_path / "images.npy", "--out", tmp_path / "m", "--recipe", recipe),
+        *("--code-size", 4, "--max-epochs", 2),
+    )
+    assert done.status == 0, done.err
+    model = load(tmp_path / "m")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HealthWarning)
+        same = RECIPES[recipe](4, max_epochs=2, random_state=0).fit(X)
+    assert model.spec_ == same.spec_
+    np.testing.assert_array_equal(model.transform(X), same.transform(X))
 
 
 @pytest.mark.parametrize(("text", "hidden"), [("", ()), ("8", (8,)), ("auto", None)])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from diabolo.errors import SpecError
+from diabolo.spec import parse_part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,21 @@ class Panel:
             return text
 
         return self.option(f"{what}: {', '.join(names)}.", metavar="NAME", parser=parse)
+
+    def part(self, what: str, table: Mapping[str, type], words: Iterable[str] = ()) -> Any:
+        """Return an option that takes a part, perhaps with its options, or one of the words."""
+        words = tuple(words)
+
+        def parse(text: Any) -> Any:
+            if not isinstance(text, str) or text in words:
+                return text
+            try:
+                return parse_part(text, table)
+            except SpecError as error:
+                raise typer.BadParameter(str(error)) from None
+
+        names = ", ".join((*words, *table))
+        return self.option(f"{what}: {names}.", metavar="PART", parser=parse)
 
     def number(self, help: str, kind: type = int, auto: bool = True) -> Any:
         """Return an option that takes a number, or "auto" where that is allowed."""

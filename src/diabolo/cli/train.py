@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 from diabolo.activations import ACTIVATIONS
 from diabolo.augmentations import AUGMENTATIONS
+from diabolo.bottlenecks import BOTTLENECKS, Plain
 from diabolo.bottlenecks.plain import CODE_ACTIVATIONS
 from diabolo.cli import common, options
 from diabolo.corruptions import CORRUPTIONS
 from diabolo.data.schema import KINDS, SCALINGS
 from diabolo.errors import DataError, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
-from diabolo.networks import NETWORKS
+from diabolo.networks import NETWORKS, Network
 from diabolo.penalties import PENALTIES
 from diabolo.recipes import RECIPES
 from diabolo.spec import require
@@ -34,21 +35,20 @@ def train(
     quiet: Annotated[bool, main.flag("Show no progress.", "--quiet", "-q")] = False,
     recipe: Annotated[str, model.choice("Variant", RECIPES, auto=False)] = "undercomplete",
     code_size: Annotated[Any, model.number("Numbers in a code, or auto.")] = "auto",
-    network: Annotated[str, model.choice("Layers", NETWORKS)] = "auto",
+    network: Annotated[Any, model.part("Layers", NETWORKS, ("auto",))] = "auto",
     hidden: Annotated[Any, model.widths("Hidden layers: auto, 256,128 or '' for none.")] = "auto",
     channels: Annotated[Any, model.widths("Stages of conv: auto or 32,64.")] = "auto",
     kernel: Annotated[Any, model.number("Side of conv's kernels, odd.", int, False)] = None,
     activation: Annotated[str, model.choice("Of the hidden layers", ACTIVATIONS)] = "auto",
-    code_activation: Annotated[str, model.choice("Of codes", CODE_ACTIVATIONS, False)] = "linear",
-    augmentation: Annotated[str, model.choice("Of rows", (*AUGMENTATIONS, "none"))] = "auto",
-    corruption: Annotated[
-        Any, model.choice("Of what the encoder sees", ("none", *SINGLE), auto=False)
-    ] = None,
+    bottleneck: Annotated[Any, model.part("What makes the code", BOTTLENECKS)] = None,
+    code_activation: Annotated[Any, model.choice("Of codes", CODE_ACTIVATIONS, False)] = None,
+    augmentation: Annotated[Any, model.part("Of rows", AUGMENTATIONS, ("auto", "none"))] = "auto",
+    corruption: Annotated[Any, model.part("Of what the encoder sees", SINGLE, ("none",))] = None,
     corruption_level: Annotated[
         Any, model.number("Share or deviation of the corruption.", float, False)
     ] = None,
-    likelihood: Annotated[str, model.choice("The loss", (*LIKELIHOODS, "relu"))] = "auto",
-    penalty: Annotated[Any, model.choice("Of the code", ("none", *PENALTIES), auto=False)] = None,
+    likelihood: Annotated[Any, model.part("The loss", LIKELIHOODS, ("auto", "relu"))] = "auto",
+    penalty: Annotated[Any, model.part("Of the code", PENALTIES, ("none",))] = None,
     penalty_weight: Annotated[Any, model.number("Weight of the penalty.", float, False)] = None,
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
@@ -84,10 +84,11 @@ def train(
 
     Where there are names to choose from, the first one is the default.
 
+    A PART takes options behind a colon: `--bottleneck gaussian:beta=0.5,free_bits=0.1`.
+
     The loss "relu" is squared error with an output that is never negative.
     """
     from diabolo import store
-    from diabolo.bottlenecks import Plain
     from diabolo.likelihoods import MSE
     from diabolo.training import Training
 
@@ -122,7 +123,6 @@ def train(
         code_size=code_size,
         kind=kind,
         scaling=scaling,
-        bottleneck=Plain(code_activation),
         augmentation=None if augmentation == "none" else augmentation,
         likelihood=MSE(output="relu") if likelihood == "relu" else likelihood,
         max_epochs=max_epochs,
@@ -131,6 +131,7 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
+        **_code(bottleneck, code_activation),
         **_named("corruption", corruption, "--corruption-level", corruption_level, SINGLE),
         **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
     )
@@ -154,9 +155,30 @@ def train(
     print(out)
 
 
-def _layers(network: str, **options: Any) -> dict[str, Any]:
+def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:
+    """Return the estimator's argument that says what makes the code, unless the recipe has it."""
+    if activation is None:
+        return {} if bottleneck is None else {"bottleneck": bottleneck}
+    require(
+        bottleneck in (None, Plain()),
+        f"--code-activation is for plain codes, and --bottleneck names {bottleneck!r}",
+    )
+    return {"bottleneck": Plain(activation)}
+
+
+def _layers(network: Any, **options: Any) -> dict[str, Any]:
     """Return the estimator's arguments that say what its network is."""
     given = {name: value for name, value in options.items() if value not in (None, "auto")}
+    if isinstance(network, Network):
+        if not given:
+            return {"network": network}
+        name = next(name for name, cls in NETWORKS.items() if isinstance(network, cls))
+        require(
+            network == NETWORKS[name](),
+            f"--network {name}:… beside {', '.join(f'--{option}' for option in given)}: say it in "
+            "one place",
+        )
+        network = name
     if network == "auto" and given.keys() <= {"activation"}:
         return given
     chosen = NETWORKS if network == "auto" else {network: NETWORKS[network]}
@@ -175,13 +197,16 @@ def _layers(network: str, **options: Any) -> dict[str, Any]:
 
 
 def _named(
-    argument: str, name: str | None, option: str, number: float | None, table: Mapping[str, type]
+    argument: str, part: Any, option: str, number: float | None, table: Mapping[str, type]
 ) -> dict[str, Any]:
     """Return the estimator's argument for a part and its first field, unless the recipe has it."""
-    if name in (None, "none"):
+    if part in (None, "none"):
         require(number is None, f"{option} of what? Name one of {', '.join(table)}")
-        return {} if name is None else {argument: None if argument == "corruption" else ()}
-    return {argument: table[name](*(() if number is None else (number,)))}
+        return {} if part is None else {argument: None if argument == "corruption" else ()}
+    if number is not None:
+        first = dataclasses.fields(part)[0].name
+        part = dataclasses.replace(part, **{first: number})
+    return {argument: part}
 
 
 def _without(rows: Any, names: list[str], path: str) -> Any:

@@ -19,8 +19,9 @@ from diabolo.bottlenecks import Plain
 from diabolo.data.containers import unpack
 from diabolo.data.schema import Schema
 from diabolo.data.statistics import statistics_of
+from diabolo.errors import DataError, SpecError
 from diabolo.layers import Dense, initialise
-from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli, Gaussian, Huber
+from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli, Categorical, Gaussian, Huber
 from diabolo.networks import MLP
 from diabolo.random import Noise, torch_generator
 
@@ -181,6 +182,64 @@ def test_a_learned_variance_is_what_the_code_does_not_tell():
     learned = (Gaussian().log_var(px) / 2).exp().mean(dim=0).numpy()
     np.testing.assert_allclose(learned[1:], deviations[1:], rtol=0.1)
     assert learned[0] < 0.2
+
+
+def test_categorical_is_torchs_for_levels_and_the_multinomials_for_shares():
+    px = 3 * torch.randn(6, 5, generator=torch_generator(0))
+    level = torch.tensor([0, 3, 4, 1, 1, 2])
+    one_hot = torch.nn.functional.one_hot(level, 5).float()
+    by_torch = torch.distributions.Categorical(logits=px).log_prob(level)
+    torch.testing.assert_close(Categorical().log_prob(px, one_hot).sum(dim=1), by_torch)
+    counts = torch.tensor([[3.0, 0, 1, 4, 2]]).expand(6, 5)
+    multinomial = torch.distributions.Multinomial(10, logits=px, validate_args=False)
+    # Without the number of orders in which the ten may come.
+    orders = math.lgamma(11) - sum(math.lgamma(c + 1) for c in counts[0].tolist())
+    torch.testing.assert_close(
+        10 * Categorical().log_prob(px, counts / 10).sum(dim=1),
+        multinomial.log_prob(counts) - orders,
+    )
+    torch.testing.assert_close(Categorical().mean(px), px.softmax(dim=1))
+
+
+def test_blocks_of_levels_are_independent():
+    px = torch.randn(6, 5, generator=torch_generator(0))
+    x = torch.tensor([[0.25, 0.75, 0, 0, 1]]).expand(6, 5)
+    both = Categorical(sizes=(2, 3)).log_prob(px, x)
+    torch.testing.assert_close(both[:, :2], Categorical().log_prob(px[:, :2], x[:, :2]))
+    torch.testing.assert_close(both[:, 2:], Categorical().log_prob(px[:, 2:], x[:, 2:]))
+
+
+def test_rows_that_do_not_sum_to_one_are_refused():
+    X = np.full((30, 4), 0.25)
+    options = {"likelihood": Categorical(), "max_epochs": 1, "hidden": (4,)}
+    model = Autoencoder(1, **options).fit(X)
+    np.testing.assert_allclose(model.reconstruct(X).sum(axis=1), 1, rtol=1e-5)
+    X[17, 2] = 0.5
+    with pytest.raises(DataError, match=r"block 0 of row 17 sums to 1\.25: divide each row"):
+        Autoencoder(1, **options).fit(X)
+    options["likelihood"] = Categorical(sizes=(2, 2))
+    with pytest.raises(DataError, match=r"block 0 of row 0 sums to 0\.5"):
+        Autoencoder(1, **options).fit(X)
+    options["likelihood"] = Categorical(sizes=(2, 3))
+    with pytest.raises(SpecError, match="let the sizes sum to 4"):
+        Autoencoder(1, **options).fit(X)
+    images = np.full((30, 2, 2, 4), 0.25)
+    images[3, 1, 0] = 0.3
+    with pytest.raises(DataError, match=r"row 3 sums to 1\.2"):
+        Autoencoder(1, likelihood="categorical", max_epochs=1).fit(images)
+    for sizes in ((), (0, 4), 3, (1.5,)):
+        with pytest.raises(SpecError, match="sizes="):
+            Categorical(sizes)
+
+
+def test_levels_are_told_from_each_other():
+    rng = np.random.default_rng(0)
+    first = rng.integers(3, size=900)
+    X = np.concatenate([np.eye(3)[first], np.eye(3)[(first + 1) % 3]], axis=1)
+    model = Autoencoder(2, likelihood=Categorical((3, 3)), random_state=0).fit(X)
+    assert model.score_samples(X).mean() > -0.01  # both levels told, of log 9 = 2.2 nats
+    codes = model.transform(X)
+    assert (model.inverse_transform(codes)[:, 3:].argmax(axis=1) == (first + 1) % 3).all()
 
 
 def test_huber_is_not_pulled_by_outliers():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diabolo.augmentations.base import Augmentation
 from diabolo.spec import require
@@ -22,11 +22,11 @@ class Binarise(Augmentation):
     of MNIST are compared. Scores are those of the rows that are given: draw them too.
     """
 
-    def check(self, kind: str, shape: tuple[int, ...], support: tuple[float, float]) -> None:
+    def check(self, kind: str, shape: tuple[int, ...], likelihood: Any) -> None:
         require(
-            support == (0.0, 1.0),
-            f"augmentation={self!r} takes values for probabilities, and this likelihood allows "
-            "others: pass likelihood='bernoulli'",
+            likelihood.support == (0.0, 1.0) and not likelihood.sums_to_one,
+            f"augmentation={self!r} takes each value for a probability, and in {likelihood!r} they "
+            "are none: pass likelihood='bernoulli'",
         )
 
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diabolo.augmentations.base import Augmentation
 from diabolo.spec import require
@@ -29,7 +29,7 @@ class Flip(Augmentation):
     def validate(self) -> None:
         require(isinstance(self.vertical, bool), f"Flip(vertical={self.vertical!r}): True or False")
 
-    def check(self, kind: str, shape: tuple[int, ...], support: tuple[float, float]) -> None:
+    def check(self, kind: str, shape: tuple[int, ...], likelihood: Any) -> None:
         require(
             kind == "image",
             f"augmentation={self!r} mirrors images, and the rows are a {kind}: pass "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diabolo.augmentations.base import Augmentation
 from diabolo.spec import require
@@ -34,7 +34,7 @@ class Shift(Augmentation):
             f"Shift(pixels={self.pixels!r}): give a whole number ≥ 1",
         )
 
-    def check(self, kind: str, shape: tuple[int, ...], support: tuple[float, float]) -> None:
+    def check(self, kind: str, shape: tuple[int, ...], likelihood: Any) -> None:
         require(
             kind == "image",
             f"augmentation={self!r} moves images, and the rows are a {kind}: pass "

@@ -136,7 +136,7 @@ def choose_augmentation(
     kind: str,
     shape: tuple[int, ...],
     code_size: int,
-    support: tuple[float, float],
+    likelihood: Likelihood,
 ) -> Augmentation | None:
     """Return the augmentation: "auto" moves images by a pixel where image and code are large.
 
@@ -151,7 +151,7 @@ def choose_augmentation(
     if augmentation is None:
         return None
     part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")
-    part.check(kind, shape, support)
+    part.check(kind, shape, likelihood)
     return part
 
 

@@ -70,6 +70,9 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     device = resolve_device(estimator.device)
     x = Rows(schema, data, likelihood.support, device)
     _refuse_outside(x.outside, likelihood)
+    if likelihood.sums_to_one:
+        for first in range(0, len(x), SAMPLE):
+            likelihood.check_rows(x[first : first + SAMPLE], first)
     network = defaults.choose_network(
         estimator.network, estimator.hidden, estimator.activation, kind, schema.shape
     )
@@ -85,7 +88,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     code_size = defaults.choose_code_size(estimator.code_size, sample, bottleneck)
     bottleneck = bottleneck.resolved(code_size)
     augmentation = defaults.choose_augmentation(
-        estimator.augmentation, kind, schema.shape, code_size, likelihood.support
+        estimator.augmentation, kind, schema.shape, code_size, likelihood
     )
     corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
     penalties = defaults.choose_penalties(estimator.penalties, bottleneck)

@@ -127,7 +127,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "spec.corruption": spec.corruption is None
         or spec.corruption == spec.corruption.resolved(schema.kind, schema.shape),
         "spec.augmentation": spec.augmentation is None
-        or spec.augmentation.check(schema.kind, schema.shape, spec.likelihood.support) is None,
+        or spec.augmentation.check(schema.kind, schema.shape, spec.likelihood) is None,
         "spec.penalties": isinstance(spec.penalties, tuple)
         and spec.penalties == choose_penalties(spec.penalties, spec.bottleneck),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,

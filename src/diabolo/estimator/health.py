@@ -165,7 +165,9 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             f"pass a larger code_size than {spec.code_size}, or max_epochs than "
             f"{spec.max_epochs}; values that have nothing in common cannot be compressed",
         )
-    elif vitals.shuffled < min(0.1 * variance, 3 * learned + 1e-3 * variance):
+    elif spec.code_size >= vitals.values and vitals.shuffled < min(
+        0.1 * variance, 3 * learned + 1e-3 * variance
+    ):
         yield Finding(
             "identity",
             "rows whose values were mixed at random are rebuilt nearly as well as real ones "

@@ -44,6 +44,8 @@ class Vitals:
         order; the latter is empty where nothing was held out.
     shuffled : ndarray ()
         The mean of such errors for rows whose values come each from another row.
+    values : ndarray ()
+        How many values a row has.
     variance : ndarray ()
         Mean squared distance of a value from its mean over the rows.
     gradients : ndarray (layers,)
@@ -62,6 +64,7 @@ class Vitals:
     learned: np.ndarray
     held_out: np.ndarray
     shuffled: np.ndarray
+    values: np.ndarray
     variance: np.ndarray
     gradients: np.ndarray
     beyond: np.ndarray
@@ -91,6 +94,7 @@ def measure(
         "learned": errors(few, rebuilt),
         "held_out": errors(held_out, in_chunks(module, held_out, module.reconstruct)),
         "shuffled": errors(*_shuffled(module, few)).mean(),
+        "values": torch.tensor(few[0].numel()),
         "variance": (few - few.mean(dim=0)).square().mean(),
         "gradients": _gradients(module, few[:LEARNED]),
         "beyond": torch.stack(beyond),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from diabolo.likelihoods.base import Likelihood
 from diabolo.likelihoods.bernoulli import Bernoulli
+from diabolo.likelihoods.categorical import Categorical
 from diabolo.likelihoods.gaussian import Gaussian
 from diabolo.likelihoods.huber import Huber
 from diabolo.likelihoods.mse import MSE
@@ -13,6 +14,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
     "huber": Huber,
+    "categorical": Categorical,
 }
 
-__all__ = ["LIKELIHOODS", "MSE", "Bernoulli", "Gaussian", "Huber", "Likelihood"]
+__all__ = ["LIKELIHOODS", "MSE", "Bernoulli", "Categorical", "Gaussian", "Huber", "Likelihood"]

@@ -22,11 +22,14 @@ class Likelihood(Part, abc.ABC):
         Decoder outputs per value of x.
     support : (float, float)
         Closed range that scaled values of x must lie in; ``fit`` enforces it.
+    sums_to_one : bool
+        Whether values of a row sum to 1 together, so that none may be changed alone.
     centred : bool
         Whether scaling may subtract a centre (False where zero has a meaning).
     """
 
     outputs: ClassVar[int] = 1
+    sums_to_one: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -35,6 +38,12 @@ class Likelihood(Part, abc.ABC):
     @property
     def centred(self) -> bool:
         return self.support[0] == -float("inf")
+
+    def check_rows(self, x: torch.Tensor, first: int) -> None:
+        """Raise `DataError` unless rows x (n, …), of which `first` is the first one's number, suit.
+
+        ``fit`` asks where values sum to 1; `support` is enforced besides.
+        """
 
     @abc.abstractmethod
     def log_prob(self, px: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

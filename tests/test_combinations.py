@@ -9,6 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from diabolo import Autoencoder, load
 from diabolo.augmentations import AUGMENTATIONS
@@ -18,6 +19,7 @@ from diabolo.errors import SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 from diabolo.penalties import PENALTIES
+from diabolo.random import Noise
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -47,6 +49,17 @@ def pairs():
     return list(found)
 
 
+def terms_are_finite_and_sum_to_the_total(model, X):
+    x = torch.from_numpy(model.schema_.scaled(X[:9]))
+    for noise, learning in ((None, False), (Noise(0), False), (Noise(0), True)):
+        loss = model.module_.objective(x, noise, learning)
+        assert "reconstruction" in loss.terms
+        assert all(
+            term.shape == (9,) and torch.isfinite(term).all() for term in loss.terms.values()
+        )
+        torch.testing.assert_close(sum(loss.terms.values()), loss.total)
+
+
 @pytest.mark.parametrize("names", pairs(), ids=str)
 def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
     X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
@@ -69,6 +82,7 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)
 
     model = fitted()
+    terms_are_finite_and_sum_to_the_total(model, X)
     assert model.transform(X).shape == (60, 3)
     assert model.reconstruct(X).shape == X.shape
     assert model.history_[-1]["train"] != model.history_[0]["train"]

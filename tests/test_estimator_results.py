@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 from tests.samples import tiny
@@ -328,3 +329,31 @@ def test_a_file_may_have_other_columns(tmp_path):
 def test_a_random_state_that_is_none_is_named():
     with pytest.raises(SpecError, match=r"random_state=.*RandomState"):
         tiny(random_state=np.random.default_rng(0)).fit(X)
+
+
+def test_a_linear_autoencoder_is_pca():
+    # Baldi & Hornik 1989: its only minimum without a slope is the span of the first components.
+    rng = np.random.default_rng(0)
+    X = (
+        rng.normal(size=(1000, 8))
+        * np.array([5, 4, 3, 1, 0.8, 0.6, 0.4, 0.2])
+        @ np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    )
+    model = Autoencoder(
+        3,
+        network=MLP((), skip=False),
+        likelihood="mse",
+        scaling="none",
+        augmentation=None,
+        max_epochs=150,
+        random_state=0,
+        training=Training(weight_decay=0.0, validation_fraction=0.0, learning_rate=2e-2),
+    ).fit(X)
+    pca = PCA(3).fit(X)
+    rebuilt = pca.inverse_transform(pca.transform(X))
+    assert model.reconstruction_error(X).mean() == pytest.approx(
+        np.mean((X - rebuilt) ** 2), rel=1e-3
+    )
+    decoder = model.module_.decoder.output.weight.detach().numpy()
+    angles = subspace_angles(decoder, pca.components_.T)
+    assert np.degrees(angles).max() < 1

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from diabolo import datasets, recipes
     from diabolo.estimator import Autoencoder
     from diabolo.loading import load
+    from diabolo.tasks.denoiser import Denoiser
 
 __version__ = "0.1.0"
 
 #: Public name → the module that holds it (a name equal to its module's is the module itself).
 _HOMES = {
     "Autoencoder": "diabolo.estimator",
+    "Denoiser": "diabolo.tasks.denoiser",
     "datasets": "diabolo.datasets",
     "load": "diabolo.loading",
     "recipes": "diabolo.recipes",
 }
 
-__all__ = ["Autoencoder", "__version__", "datasets", "load", "recipes"]
+__all__ = ["Autoencoder", "Denoiser", "__version__", "datasets", "load", "recipes"]
 
 
 def __getattr__(name: str) -> Any:

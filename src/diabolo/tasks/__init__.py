@@ -1,0 +1,1 @@
+"""What people do with a fitted model: one file for each task."""

@@ -1,0 +1,126 @@
+"""Cleaning rows."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from diabolo.corruptions import GaussianNoise
+from diabolo.errors import SpecError
+from diabolo.estimator import Autoencoder
+from diabolo.estimator.params import PartParams
+from diabolo.spec import is_number, require
+
+
+class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
+    """Take noise out of rows, with an autoencoder that learned to (Vincent et al. 2010).
+
+    Parameters
+    ----------
+    model : Autoencoder, optional
+        An unfitted one is trained, with `noise` where it has no corruption of its own; a fitted
+        one is used as it is, and has to have been trained with a corruption. By default
+        ``Autoencoder()``.
+    noise : float, (float, float), Corruption, str or tuple of them, default 0.5
+        What is to be taken out. A number is the standard deviation of normal noise in scaled units
+        (of a standardised column, or of pixels from 0 to 1), two numbers a range of them.
+    random_state : int, RandomState or None, default None
+        Seed, where the model has none.
+
+    Attributes
+    ----------
+    model_ : Autoencoder
+        The fitted model.
+
+    Examples
+    --------
+    >>> from diabolo import Denoiser, datasets
+    >>> X = datasets.load("digits").data
+    >>> clean = Denoiser(noise="masking", random_state=0).fit(X[:400]).transform(X[400:410])
+    >>> clean.shape
+    (10, 8, 8)
+    """
+
+    def __init__(
+        self, model: Autoencoder | None = None, *, noise: Any = 0.5, random_state: Any = None
+    ):
+        self.model = model
+        self.noise = noise
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Denoiser:
+        """Learn from clean rows, unless the model has learned already.
+
+        Parameters
+        ----------
+        X : as in `Autoencoder.fit`
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        SpecError
+            If the model is fitted and never saw corrupted rows.
+        """
+        require(
+            self.model is None or isinstance(self.model, Autoencoder),
+            f"model={self.model!r}: pass an Autoencoder, or None",
+        )
+        if self.model is not None and hasattr(self.model, "spec_"):
+            if self.model.spec_.corruption is None:
+                raise SpecError(
+                    "this model never saw corrupted rows, so that it cannot tell noise from what "
+                    "belongs to a row: train it by recipes.denoising(), or pass an unfitted one"
+                )
+            return self._of(self.model)
+        model = Autoencoder() if self.model is None else clone(self.model)
+        if model.corruption is None:
+            model.set_params(corruption=_corruption(self.noise))
+        if model.random_state is None:
+            model.set_params(random_state=self.random_state)
+        return self._of(model.fit(X))
+
+    def transform(self, X: Any) -> Any:
+        """Return X without its noise.
+
+        Parameters
+        ----------
+        X : as in `Autoencoder.reconstruct`
+
+        Returns
+        -------
+        The container, index, columns and types of X
+
+        Raises
+        ------
+        DataError
+            As in `Autoencoder.reconstruct`.
+        """
+        check_is_fitted(self)
+        return self.model_.reconstruct(X)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as a folder: ``Denoiser(load(path)).fit(None)`` is this one again."""
+        check_is_fitted(self)
+        self.model_.save(path)
+
+    def _of(self, model: Autoencoder) -> Denoiser:
+        self.model_, self.n_features_in_ = model, model.n_features_in_
+        vars(self).pop("feature_names_in_", None)  # of an earlier fit
+        if hasattr(model, "feature_names_in_"):
+            self.feature_names_in_ = model.feature_names_in_
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+
+def _corruption(noise: Any) -> Any:
+    numbers = noise if isinstance(noise, tuple) else (noise,)
+    return GaussianNoise(noise) if all(map(is_number, numbers)) else noise

@@ -82,7 +82,6 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)
 
     model = fitted()
-    terms_are_finite_and_sum_to_the_total(model, X)
     assert model.transform(X).shape == (60, 3)
     assert model.reconstruct(X).shape == X.shape
     assert model.history_[-1]["train"] != model.history_[0]["train"]
@@ -95,3 +94,4 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         result = getattr(model, method)(X)
         assert np.isfinite(result).all()
         np.testing.assert_array_equal(getattr(again, method)(X), result)
+    terms_are_finite_and_sum_to_the_total(model, X)  # learning changes what some parts keep

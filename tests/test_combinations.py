@@ -19,6 +19,7 @@ from diabolo.errors import SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
 from diabolo.penalties import PENALTIES
+from diabolo.pretraining import PRETRAINING, RBM
 from diabolo.random import Noise
 
 pytestmark = [
@@ -34,6 +35,8 @@ AXES = {
     "corruption": [None, *(name for name in CORRUPTIONS if name != "chain")],
     "likelihood": LIKELIHOODS,
     "penalties": [(), *PENALTIES],
+    # Few epochs: sixty rows would make a thousand steps of them.
+    "pretraining": [None, *(part(epochs=2) for part in PRETRAINING.values())],
 }
 
 
@@ -69,8 +72,13 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         "likelihood='bernoulli'": parts["augmentation"] == "binarise"
         and parts["likelihood"] != "bernoulli",
         r"Plain\('sigmoid'\)": parts["penalties"] == "kl_sparsity",
-        r"bottleneck=Plain\(\)": parts["penalties"] == "contractive"
-        and not BOTTLENECKS[parts["bottleneck"]].smooth,
+        r"bottleneck=Plain\(\)": (
+            parts["penalties"] == "contractive" and not BOTTLENECKS[parts["bottleneck"]].smooth
+        )
+        or (isinstance(parts["pretraining"], RBM) and parts["bottleneck"] in ("topk", "quantized")),
+        r"pretraining=Layerwise\(\)": isinstance(parts["pretraining"], RBM)
+        and parts["likelihood"] == "categorical",
+        r"network=MLP\(": parts["pretraining"] is not None and parts["network"] != "mlp",
     }
     for alternative, refused in refusals.items():
         if refused:

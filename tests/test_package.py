@@ -25,6 +25,7 @@ SPECS = (
     "corruptions",
     "likelihoods",
     "penalties",
+    "pretraining",
     "training",
 )
 

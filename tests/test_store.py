@@ -13,9 +13,11 @@ import pytest
 
 from diabolo import Autoencoder, load, store
 from diabolo.bottlenecks import Plain
+from diabolo.corruptions import Chain, GaussianNoise, Masking
 from diabolo.errors import WriteError
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP, Conv
+from diabolo.pretraining import Layerwise
 from diabolo.training import Training
 
 rng = np.random.default_rng(0)
@@ -30,6 +32,10 @@ CASES = {
         {"hidden": "auto", "network": Conv((4, 6), kernel=5, hidden=(8,))},
     ),
     "series": (rng.normal(size=(30, 5, 2)), {"kind": "series", "hidden": np.array([8])}),
+    "pretrained": (
+        TABLE,
+        {"pretraining": Layerwise(epochs=2, corruption=Chain((Masking(), GaussianNoise())))},
+    ),
     "parts": (
         np.abs(TABLE),
         {

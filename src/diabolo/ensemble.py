@@ -5,6 +5,7 @@ Members differ in their first weights and in the noise they see; they share each
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -44,13 +45,19 @@ class Ensemble(nn.Module):
     @torch.no_grad()
     def initialise(self, seed: int, x: torch.Tensor) -> None:
         """Initialise each member on the rows x (n, *shape), the first one as if it were alone."""
+        for member, own in self.each(seed):
+            member.initialise(own, x)
+
+    def each(self, seed: int) -> Iterator[tuple[AutoencoderModule, int]]:
+        """Yield each member, with its weights in the ensemble's memory, and its part of the seed.
+
+        That of the first one is the whole, as if it were alone.
+        """
         for i in range(self.members):
-            member = AutoencoderModule.empty(*self.parts)
-            member.initialise(derive_seed(seed, "member", i) if i else seed, x)
-            for stack, parameter in zip(
-                self.stacked.parameters(), member.parameters(), strict=True
-            ):
-                stack[i] = parameter
+            member = AutoencoderModule.planned(*self.parts)
+            weights = {name: stack[i] for name, stack in self.stacked.state_dict().items()}
+            member.load_state_dict(weights, assign=True)
+            yield member, derive_seed(seed, "member", i) if i else seed
 
     @torch.no_grad()
     def sort(self, losses: torch.Tensor) -> None:

@@ -227,8 +227,73 @@ def masked(code_size: int | str = "auto", *, corruption: Any = None, **options: 
     return Autoencoder(code_size, corruption=corruption, **options)
 
 
+def deep(
+    code_size: int | str = "auto",
+    *,
+    hidden: Any = "auto",
+    pretraining: Any = "rbm",
+    **options: Any,
+) -> Autoencoder:
+    """Return a deep autoencoder of sigmoid layers with pretraining (Hinton & Salakhutdinov 2006).
+
+    From random weights such layers hardly learn: a stack of restricted Boltzmann machines brings
+    them near a solution first. The authors' widths for MNIST are (1000, 500, 250).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    hidden : tuple of int or "auto"
+        Widths of the layers; "auto" goes by the width of the data, for images too.
+    pretraining : Pretraining or str
+        ``RBM()`` by default.
+    **options
+        Any other option of `Autoencoder`; with a `network`, that one's layers are pretrained.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    if options.get("network") is None:
+        options = {"activation": "sigmoid", **options}
+    return Autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
+
+
+def stacked(
+    code_size: int | str = "auto",
+    *,
+    hidden: Any = "auto",
+    pretraining: Any = "layerwise",
+    **options: Any,
+) -> Autoencoder:
+    """Return a stack of denoising autoencoders, trained together afterwards (Vincent et al. 2010).
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    hidden : tuple of int or "auto"
+        Widths of the layers; "auto" goes by the width of the data, for images too.
+    pretraining : Pretraining or str
+        ``Layerwise(corruption=Masking(0.25))`` by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    from diabolo.estimator import Autoencoder
+
+    return Autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
+
+
 RECIPES = {
     "undercomplete": undercomplete,
+    "stacked": stacked,
+    "deep": deep,
     "denoising": denoising,
     "sparse": sparse,
     "contractive": contractive,

@@ -21,6 +21,7 @@ from diabolo.errors import HealthWarning
 from diabolo.likelihoods import MSE, Huber
 from diabolo.networks import MLP, Conv
 from diabolo.penalties import L1
+from diabolo.pretraining import Layerwise
 from diabolo.recipes import RECIPES
 from diabolo.training import Training
 
@@ -123,6 +124,12 @@ def test_options_of_the_network_arrive(options, network, diabolo, tmp_path):
         ("--penalty l1:weight=0.3", "penalties", (L1(0.3),)),
         ("--likelihood huber:0.5", "likelihood", Huber(0.5)),
         ("--network mlp:(6,4),skip=True", "network", MLP((6, 4), skip=True)),
+        (
+            "--pretraining layerwise:epochs=1,batch_size=16,learning_rate=0.01",
+            "pretraining",
+            Layerwise(epochs=1, batch_size=16, learning_rate=0.01),
+        ),
+        ("--recipe stacked --pretraining none", "pretraining", None),
         ("--recipe masked", "corruption", Masking(0.5)),
     ],
 )

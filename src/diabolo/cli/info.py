@@ -30,6 +30,7 @@ def info(model: options.Model, json: options.Json = False) -> None:
         *((axis, part) for axis, part in _changes(spec) if part is not None),
         ("likelihood", spec.likelihood),
         *(("penalty", penalty) for penalty in spec.penalties),
+        *(("pretraining", part) for part in (spec.pretraining,) if part is not None),
         ("training", f"{common.epochs(estimator)}, seed {spec.seed}"),
         ("", _loop(spec)),
     ]

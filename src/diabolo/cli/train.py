@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from diabolo.activations import ACTIVATIONS
@@ -19,6 +20,7 @@ from diabolo.errors import DataError, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS, Network
 from diabolo.penalties import PENALTIES
+from diabolo.pretraining import PRETRAINING
 from diabolo.recipes import RECIPES
 from diabolo.spec import require
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
@@ -50,6 +52,9 @@ def train(
     likelihood: Annotated[Any, model.part("The loss", LIKELIHOODS, ("auto", "relu"))] = "auto",
     penalty: Annotated[Any, model.part("Of the code", PENALTIES, ("none",))] = None,
     penalty_weight: Annotated[Any, model.number("Weight of the penalty.", float, False)] = None,
+    pretraining: Annotated[
+        Any, model.part("Of the layers, one by one", PRETRAINING, ("none",))
+    ] = None,
     scaling: Annotated[str, model.choice("Of the values", SCALINGS)] = "auto",
     kind: Annotated[str, model.choice("What rows are", KINDS)] = "auto",
     dropout: Annotated[Any, model.number("Share of units dropped.", float, False)] = None,
@@ -132,6 +137,7 @@ def train(
         verbose=0 if quiet else 1,
         **layers,
         **_code(bottleneck, code_activation),
+        **_named("pretraining", pretraining),
         **_named("corruption", corruption, "--corruption-level", corruption_level, SINGLE),
         **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
     )
@@ -197,12 +203,16 @@ def _layers(network: Any, **options: Any) -> dict[str, Any]:
 
 
 def _named(
-    argument: str, part: Any, option: str, number: float | None, table: Mapping[str, type]
+    argument: str,
+    part: Any,
+    option: str = "",
+    number: float | None = None,
+    table: Mapping[str, type] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the estimator's argument for a part and its first field, unless the recipe has it."""
     if part in (None, "none"):
         require(number is None, f"{option} of what? Name one of {', '.join(table)}")
-        return {} if part is None else {argument: None if argument == "corruption" else ()}
+        return {} if part is None else {argument: () if argument == "penalties" else None}
     if number is not None:
         first = dataclasses.fields(part)[0].name
         part = dataclasses.replace(part, **{first: number})

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Protocol
 
 import torch
 
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import Schema
 from diabolo.device import room
+
+
+class RowsLike(Protocol):
+    """What rows are taken from by their numbers: a tensor, `Rows`, or what is made of them."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> torch.Tensor: ...
 
 
 class Rows:

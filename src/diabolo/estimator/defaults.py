@@ -24,6 +24,7 @@ from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS, Conv, Network
 from diabolo.networks.base import MOST
 from diabolo.penalties import PENALTIES, Penalty
+from diabolo.pretraining import PRETRAINING, Pretraining
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training import Training, steps_an_epoch
@@ -99,9 +100,17 @@ def choose_scaling(
 
 
 def choose_network(
-    network: Any, hidden: Any, activation: str, kind: str, shape: tuple[int, ...]
+    network: Any,
+    hidden: Any,
+    activation: str,
+    kind: str,
+    shape: tuple[int, ...],
+    pretrained: bool = False,
 ) -> Network:
-    """Return the network; `hidden` and `activation` are shortcuts, refused beside a network."""
+    """Return the network; `hidden` and `activation` are shortcuts, refused beside a network.
+
+    Where it is to be pretrained, "auto" means dense layers and nothing beside them.
+    """
     if network is not None:
         for name, value in (("hidden", hidden), ("activation", activation)):
             require(
@@ -115,6 +124,8 @@ def choose_network(
             f"network={part!r} needs rows of kind {' or '.join(map(repr, part.kinds))}, and these "
             f"are of kind {kind!r}: pass network={' or '.join(others)}",
         )
+        if pretrained and isinstance(part, MLP) and part.skip == "auto":
+            part = dataclasses.replace(part, skip=False)
         return part.resolved(shape)
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
         hidden = (hidden,)
@@ -122,13 +133,14 @@ def choose_network(
         hidden = tuple(int(w) if isinstance(w, np.integer) else w for w in hidden)
     # As good as GELU (a little better on tables), and a quarter of its time in small nets.
     activation = "silu" if activation == "auto" else activation
-    if kind == "image" and hidden == "auto" and min(shape[:2]) >= SMALL_IMAGE:
+    if kind == "image" and hidden == "auto" and min(shape[:2]) >= SMALL_IMAGE and not pretrained:
         # A fully connected net trains in half the time, and errs as little where all images show
         # their object at one place (Fashion-MNIST in 8 numbers: 8.86, convolutions 8.92). Elsewhere
         # it does not: MNIST moved about in a larger frame, in 16 numbers, 14.8 beside 10.6; pieces
         # of photographs 71 beside 58.
         return Conv(activation=activation).resolved(shape)
-    return MLP(hidden=hidden, activation=activation).resolved(shape)
+    skip = False if pretrained else "auto"
+    return MLP(hidden=hidden, activation=activation, skip=skip).resolved(shape)
 
 
 def choose_augmentation(
@@ -176,6 +188,21 @@ def choose_penalties(penalties: Any, bottleneck: Bottleneck) -> tuple[Penalty, .
         f"penalties={penalties!r} names one of them twice: pass it once, with the sum of weights",
     )
     return parts
+
+
+def choose_pretraining(
+    pretraining: Any,
+    network: Network,
+    bottleneck: Bottleneck,
+    likelihood: Likelihood,
+    training: Training,
+    learned: int,
+) -> Pretraining | None:
+    """Return the pretraining of a model of these parts that learns from so many rows."""
+    if pretraining is None:
+        return None
+    part = resolve_part(pretraining, PRETRAINING, "pretraining")
+    return part.resolved(network, bottleneck, likelihood, training, learned)
 
 
 def choose_held_out(

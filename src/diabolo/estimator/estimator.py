@@ -50,6 +50,9 @@ class Autoencoder(Jobs):
     penalties : tuple of Penalty or str, default ()
         What training adds to the loss to shape the code: "l1", "kl_sparsity", "contractive", or
         ``L1(0.1)`` and so on.
+    pretraining : {"rbm", "layerwise"}, Pretraining or None, default None
+        What gives dense layers their first weights, one after the other, before they are trained
+        together.
     max_epochs : int or "auto", default "auto"
         Passes over the data at most.
     training : Training, optional
@@ -111,6 +114,7 @@ class Autoencoder(Jobs):
         corruption: Any = None,
         likelihood: Any = "auto",
         penalties: Any = (),
+        pretraining: Any = None,
         max_epochs: int | str = "auto",
         training: Training | None = None,
         device: str = "auto",
@@ -128,6 +132,7 @@ class Autoencoder(Jobs):
         self.corruption = corruption
         self.likelihood = likelihood
         self.penalties = penalties
+        self.pretraining = pretraining
         self.max_epochs = max_epochs
         self.training = training
         self.device = device

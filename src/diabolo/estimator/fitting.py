@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +20,15 @@ from diabolo.data.schema import Schema, refuse_non_finite
 from diabolo.data.statistics import statistics_of
 from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
-from diabolo.errors import DataError, SpecError
+from diabolo.errors import DataError, HealthWarning, SpecError
 from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import REBUILT, Vitals, measure
 from diabolo.likelihoods.base import Likelihood
+from diabolo.pretraining.stack import pretrain
 from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, held_out_losses, train
-from diabolo.training.progress import progress_for
+from diabolo.training.progress import Progress, progress_for
 from diabolo.training.step import trimmed_mean
 
 if TYPE_CHECKING:
@@ -74,7 +76,12 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         for first in range(0, len(x), SAMPLE):
             likelihood.check_rows(x[first : first + SAMPLE], first)
     network = defaults.choose_network(
-        estimator.network, estimator.hidden, estimator.activation, kind, schema.shape
+        estimator.network,
+        estimator.hidden,
+        estimator.activation,
+        kind,
+        schema.shape,
+        pretrained=estimator.pretraining is not None,
     )
     bottleneck = (
         Plain()
@@ -93,13 +100,12 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
     penalties = defaults.choose_penalties(estimator.penalties, bottleneck)
     member = AutoencoderModule.planned(schema.shape, code_size, network, bottleneck, likelihood)
+    learned = len(x) - int(held_out.sum())
     training, epochs = defaults.choose_training(
-        estimator.training,
-        estimator.max_epochs,
-        x.shape,
-        len(x) - int(held_out.sum()),
-        member,
-        device,
+        estimator.training, estimator.max_epochs, x.shape, learned, member, device
+    )
+    pretraining = defaults.choose_pretraining(
+        estimator.pretraining, network, bottleneck, likelihood, training, learned
     )
     spec = Spec(
         code_size,
@@ -111,6 +117,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         corruption,
         likelihood,
         penalties,
+        pretraining,
         epochs,
         training,
         device,
@@ -119,15 +126,10 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     module = spec.build(schema.shape).to_empty(device="cpu")
     with arithmetic("fp32"):
         module.initialise(seed, sample[:1024])
-    record = train(
-        module.to(device),
-        x,
-        torch.from_numpy(held_out),
-        training,
-        epochs,
-        seed,
-        progress_for(estimator.verbose),
-    )
+    module, progress = module.to(device), progress_for(estimator.verbose)
+    record = Record([], None, "interrupted")
+    if _pretrain(spec, module, x, held_out, sample[:1024], progress):
+        record = train(module, x, torch.from_numpy(held_out), training, epochs, seed, progress)
     if isinstance(module, Ensemble):
         watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
         losses = held_out_losses(module, watched, seed)
@@ -135,6 +137,43 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     chosen = np.flatnonzero(held_out)
     vitals = measure(module, spec, sample, x[torch.from_numpy(chosen[:REBUILT])].cpu())
     return Fitted(spec, schema, module, record, chosen, vitals)
+
+
+def _pretrain(
+    spec: Spec,
+    module: AutoencoderModule | Ensemble,
+    x: Rows,
+    held_out: np.ndarray,
+    sample: torch.Tensor,
+    progress: Progress,
+) -> bool:
+    """Set the first weights of the module, if that is asked for; return whether to go on."""
+    if spec.pretraining is None:
+        return True
+    learned = torch.from_numpy(np.flatnonzero(~held_out))
+    try:
+        pretrain(
+            module,
+            spec.pretraining,
+            spec.bottleneck,
+            x,
+            learned,
+            sample,
+            spec.training,
+            spec.seed,
+            progress,
+        )
+    except KeyboardInterrupt:
+        if spec.training.on_interrupt == "raise":
+            raise
+        warnings.warn(
+            "training was interrupted while layers were pretrained; the weights as they are, are "
+            "kept",
+            HealthWarning,
+            stacklevel=5,  # the line that calls `fit`
+        )
+        return False
+    return True
 
 
 def _sample_rows(shape: tuple[int, ...]) -> int:

@@ -17,7 +17,7 @@ from diabolo.data.schema import KINDS, SCALINGS, Block, Schema
 from diabolo.device import resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import ModelError, SpecError
-from diabolo.estimator.defaults import choose_penalties
+from diabolo.estimator.defaults import choose_penalties, choose_pretraining
 from diabolo.estimator.resolved import AXES, Spec
 from diabolo.estimator.vitals import Vitals
 from diabolo.spec import from_json, to_json
@@ -130,6 +130,10 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         or spec.augmentation.check(schema.kind, schema.shape, spec.likelihood) is None,
         "spec.penalties": isinstance(spec.penalties, tuple)
         and spec.penalties == choose_penalties(spec.penalties, spec.bottleneck),
+        "spec.pretraining": spec.pretraining
+        == choose_pretraining(
+            spec.pretraining, spec.network, spec.bottleneck, spec.likelihood, spec.training, 1
+        ),
         "kind": spec.kind == schema.kind and schema.kind in KINDS,
         "scaling": spec.scaling == schema.scaling and schema.scaling in SCALINGS,
         "schema.shape": isinstance(schema.shape, tuple)
@@ -194,6 +198,7 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 | corruption | `{spec.corruption}` |
 | likelihood | `{spec.likelihood}` |
 | penalties | `{spec.penalties}` |
+| pretraining | `{spec.pretraining}` |
 | scaling | {spec.scaling} |
 | weights | {model.module_.weights:,} |
 | training | `{spec.training}` |

@@ -17,6 +17,7 @@ from diabolo.likelihoods import LIKELIHOODS
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import NETWORKS, Network
 from diabolo.penalties import PENALTIES, Penalty
+from diabolo.pretraining import PRETRAINING, Pretraining
 from diabolo.spec import from_json, to_json
 from diabolo.training import Training
 
@@ -28,6 +29,8 @@ AXES: dict[str, Mapping[str, type]] = {
     "corruption": CORRUPTIONS,
     "likelihood": LIKELIHOODS,
     "penalties": PENALTIES,
+    # Layers may be pretrained with a corruption of their own.
+    "pretraining": {**PRETRAINING, **CORRUPTIONS},
     "training": {"training": Training},
 }
 
@@ -45,6 +48,7 @@ class Spec:
     corruption: Corruption | None
     likelihood: Likelihood
     penalties: tuple[Penalty, ...]
+    pretraining: Pretraining | None
     max_epochs: int
     training: Training
     device: str

@@ -90,6 +90,7 @@ def model_page(
             ["corruption", str(spec.corruption)],
             ["likelihood", str(spec.likelihood)],
             ["penalties", ", ".join(map(str, spec.penalties)) or "none"],
+            ["pretraining", str(spec.pretraining)],
             ["training", str(spec.training)],
             ["epochs", f"{epochs} of {spec.max_epochs} ({model.stopped_})"],
             ["seed", spec.seed],

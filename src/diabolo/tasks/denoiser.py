@@ -112,7 +112,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
 
     def _of(self, model: Autoencoder) -> Denoiser:
         self.model_, self.n_features_in_ = model, model.n_features_in_
-        vars(self).pop("feature_names_in_", None)  # of an earlier fit
+        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_
         return self

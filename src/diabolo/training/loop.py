@@ -10,10 +10,8 @@ from collections.abc import Iterator
 
 import torch
 
-from diabolo.autoencoder import AutoencoderModule
-from diabolo.data.rows import Rows
+from diabolo.data.rows import RowsLike
 from diabolo.device import arithmetic
-from diabolo.ensemble import Ensemble
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.layers import chunk_rows
 from diabolo.random import Noise, torch_generator
@@ -21,7 +19,7 @@ from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
 from diabolo.training.recovery import ATTEMPTS, Recovery
-from diabolo.training.step import Step, trimmed_mean
+from diabolo.training.step import Learner, Step, trimmed_mean
 
 #: Looks at the held-out rows in a run, at most (see below): together they cost as much as a few
 #: epochs, where a tenth of the rows is held out.
@@ -48,8 +46,8 @@ class Record:
 
 
 def train(
-    module: AutoencoderModule | Ensemble,
-    x: torch.Tensor | Rows,
+    module: Learner,
+    x: RowsLike,
     held_out: torch.Tensor,
     training: Training,
     epochs: int,
@@ -148,7 +146,7 @@ def train(
 def _epoch(
     step: Step,
     average: Average,
-    x: torch.Tensor | Rows,
+    x: RowsLike,
     rows: torch.Tensor,
     epoch: int,
     epochs: int,
@@ -174,9 +172,7 @@ def _epoch(
 
 
 @torch.no_grad()
-def held_out_losses(
-    module: AutoencoderModule | Ensemble, x: torch.Tensor, seed: int
-) -> torch.Tensor:
+def held_out_losses(module: Learner, x: torch.Tensor, seed: int) -> torch.Tensor:
     """Return the objective of rows x (n, *shape) that were not learned from, (n,) or (n, members).
 
     Corruption and penalties belong to what the model is for, so they are part of it; their noise is
@@ -193,7 +189,7 @@ def held_out_losses(
 
 
 def _gathered(
-    x: torch.Tensor | Rows, batches: tuple[torch.Tensor, ...], device: str
+    x: RowsLike, batches: tuple[torch.Tensor, ...], device: str
 ) -> Iterator[torch.Tensor]:
     """Yield the rows of each batch of indices on the device, gathered for several at a time."""
     together = max(1, GATHERED // max(1, math.prod(x.shape[1:]) * len(batches[0])))
@@ -219,14 +215,14 @@ def _whose(history: list[dict[str, float]], kept: int | None) -> str:
     return f"the best weights so far, those of epoch {history[kept]['epoch']}"
 
 
-def _per_value(loss: torch.Tensor, x: torch.Tensor | Rows) -> float:
+def _per_value(loss: torch.Tensor, x: RowsLike) -> float:
     return float(loss) / max(1, math.prod(x.shape[1:]))
 
 
 class _Best:
     """The weights of the best look (of the last one where nothing is held out)."""
 
-    def __init__(self, module: AutoencoderModule | Ensemble):
+    def __init__(self, module: Learner):
         self.module = module
         self.weights: list[torch.Tensor] | None = None
         self.criterion = float("inf")

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """The silent progress; subclasses show something. One call per event."""
+    """The silent progress; subclasses show something. One call per event.
+
+    Attributes
+    ----------
+    stage : str
+        What the epochs are of, where it is not the whole: to be set before `start`.
+    """
+
+    stage = ""
 
     def start(self, epochs: int, rows: int, values: int) -> None:
         """Work begins: `epochs` passes over `rows` rows of `values` values each."""
@@ -60,7 +68,7 @@ class Lines(Progress):
         self.said = time.perf_counter()
         rate = self.seen / max(self.said - self.began, 1e-9)
         epoch = "in " * running + f"epoch {(self.seen - running) // self.rows + running}"
-        print(f"{epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
+        print(f"{self.stage}{epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
         self.stream.flush()
 
 
@@ -71,7 +79,7 @@ class Bar(Progress):
         self.epochs, self.rows, self.values = epochs, rows, values
         self.seen, self.began, self.drawn = 0, time.perf_counter(), 0.0
         self.text = ""
-        self.bar = live_bar("epoch {task.fields[epoch]}", "{task.fields[loss]}")
+        self.bar = live_bar(self.stage + "epoch {task.fields[epoch]}", "{task.fields[loss]}")
         self.task = self.bar.add_task(
             "", total=epochs * rows, epoch=f"0/{epochs}", loss="", rate=""
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from diabolo.data.rows import Rows
+from diabolo.data.rows import RowsLike
 from diabolo.device import arithmetic
 from diabolo.layers import chunk_rows
 
@@ -18,7 +18,7 @@ from diabolo.layers import chunk_rows
 @torch.inference_mode()
 def in_chunks(
     module: torch.nn.Module,
-    x: torch.Tensor | Rows,
+    x: RowsLike,
     function: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Apply `function` (default: the module itself) to x (n, …) chunk by chunk, in fp32.

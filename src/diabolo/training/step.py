@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
-from diabolo.autoencoder import AutoencoderModule
 from diabolo.device import PARALLEL_OPERATIONS, arithmetic, operations_of_a_step
 from diabolo.ensemble import Ensemble
 from diabolo.random import Noise
@@ -16,6 +18,17 @@ from diabolo.training.schedule import WARM_UP, factor
 
 #: Steps of the same number of rows from which recording one (as long as ten) pays.
 WORTH_RECORDING = 50
+
+
+class Learner(Protocol):
+    """What can be trained: called with rows and noise it gives the loss of each row."""
+
+    @property
+    def products(self) -> int: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def __call__(self, x: torch.Tensor, noise: Noise, learning: bool = True, /) -> Any: ...
 
 
 class Step:
@@ -36,9 +49,7 @@ class Step:
         Of the last step.
     """
 
-    def __init__(
-        self, module: AutoencoderModule | Ensemble, training: Training, rows: int, epochs: int
-    ):
+    def __init__(self, module: Learner, training: Training, rows: int, epochs: int):
         self.module, self.training = module, training
         self.an_epoch = steps_an_epoch(rows, training.batch_size)
         self.learning_rate = 0.0

@@ -20,6 +20,7 @@ BENCHES = {
     "engine": "training and scoring: time to quality, throughput, memory, beside other libraries",
     "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
     "small_tables": "error on rows kept apart, beside PCA",
+    "variants": "what each kind of autoencoder is for: deep, denoising, sparse, variational, …",
 }
 
 

@@ -8,11 +8,9 @@ that each library gets in the first section.
 from __future__ import annotations
 
 import argparse
-import importlib
-import traceback
 
-from bench.engine.section import Section, aims_table, say
 from bench.frame import Result
+from bench.sections import run_sections
 
 #: Name → what it measures; a section is a module of this package with ``run(options) -> Section``.
 SECTIONS = {
@@ -47,26 +45,7 @@ def run(options: argparse.Namespace) -> Result:
     options.default_epochs, options.small_epochs = "auto", 20
     if options.quick:
         shrink(options)
-    sections, failed = [], 0
-    for name in options.sections:
-        say(name.replace("_", " "))
-        try:
-            sections.append(importlib.import_module(f"bench.engine.{name}").run(options))
-        except Exception as error:  # an hour's figures are not thrown away for one section
-            traceback.print_exc()
-            kind = type(error).__name__
-            sections.append(Section(name, [f"**This section failed: {kind}, {error}.**"]))
-            failed += 1
-    result = Result(__doc__.partition("\n")[0], [__doc__.partition("\n\n")[2]])
-    if any(section.aims for section in sections):
-        result.sections.append("## Aims\n\n" + aims_table(sections))
-    for section in sections:
-        result.sections.append(section.markdown())
-        result.metrics |= section.finite_metrics()
-    aims = [aim for section in sections for aim in section.aims if aim.met is not None]
-    counts = {"aims_met": sum(bool(aim.met) for aim in aims), "aims_measured": len(aims)}
-    result.metrics |= {**counts, "sections_failed": failed}
-    return result
+    return run_sections(options, "bench.engine", __doc__)
 
 
 def shrink(options: argparse.Namespace) -> None:

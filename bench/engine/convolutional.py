@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from bench.engine.data import images, squared_error
-from bench.engine.section import Aim, Section, say
 from bench.frame import alternate, paired_ratio, table
 from bench.peers import Fitted, Job
 from bench.peers.ours import diabolo
 from bench.peers.torch_peers import pythae, torch_loop
+from bench.sections import Aim, Section, say
 
 CHANNELS, CODE_SIZE = (32, 64, 128), 30
 

@@ -12,11 +12,11 @@ import torch
 
 from bench.engine import time_to_quality
 from bench.engine.data import images, pixels
-from bench.engine.section import Aim, Section, say
 from bench.engine.throughput import compare
 from bench.frame import alternate, table
 from bench.machine import matmul_ceiling
 from bench.peers import PEERS, Job, warm_up
+from bench.sections import Aim, Section, say
 
 #: Batch sizes at which both are measured, and pythae's own and larger ones of ours.
 EQUAL, THEIRS, OURS = (128, 512), (64,), (2048,)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.engine.section import Aim, Section, say, shown
 from bench.frame import table
 from bench.machine import ROOT
+from bench.sections import Aim, Section, say, shown
 
 COLUMNS, CODE_SIZE = 32, 8
 

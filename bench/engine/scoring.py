@@ -12,10 +12,10 @@ import torch
 
 from bench.engine import onnx_graph
 from bench.engine.data import images
-from bench.engine.section import Aim, Section, say
 from bench.frame import Timing, alternate, paired_ratio, table
 from bench.peers import Job
 from bench.peers.torch_peers import pyod
+from bench.sections import Aim, Section, say
 
 WIDTHS, CODE_SIZE = (1000, 500, 250), 30
 

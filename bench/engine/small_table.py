@@ -10,9 +10,9 @@ import torch
 
 from bench.engine.clock import Course, at_each_look
 from bench.engine.data import small_table
-from bench.engine.section import Aim, Section, say, shown
 from bench.frame import Timing, alternate, paired_ratio, table
 from bench.peers import PEERS, Fitted, Job, warm_up
+from bench.sections import Aim, Section, say, shown
 
 WIDTHS, CODE_SIZE = (64, 32), 8
 

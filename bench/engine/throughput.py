@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from bench.engine.data import images, pixels, squared_error
-from bench.engine.section import Aim, Section, say
 from bench.frame import Timing, alternate, paired_ratio, table
 from bench.machine import matmul_ceiling
 from bench.peers import PEERS, Fitted, Job, warm_up
+from bench.sections import Aim, Section, say
 
 #: Key of the metrics → (name in the table, type, path) of each way to multiply matrices.
 CEILINGS = {

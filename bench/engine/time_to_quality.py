@@ -12,8 +12,8 @@ import torch
 from bench.engine import users
 from bench.engine.clock import Course, at_each_look, grid
 from bench.engine.data import images, pixels, squared_error
-from bench.engine.section import Aim, Section, say, shown
 from bench.frame import table
+from bench.sections import Aim, Section, say, shown
 
 WIDTHS, CODE_SIZE = (1000, 500, 250), 30
 

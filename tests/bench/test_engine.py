@@ -13,7 +13,7 @@ import pytest
 import torch
 from bench.engine import clock, convolutional, data, gpu, growth, onnx_graph, scoring
 from bench.engine import time_to_quality as quality
-from bench.engine.section import Aim, Section, aims_table
+from bench.sections import Aim, Section, aims_table
 from tests.samples import low_rank
 
 from bench import engine, peers

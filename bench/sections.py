@@ -1,14 +1,17 @@
-"""What a section of the benchmark hands back, and the table of aims over all of them."""
+"""Benchmarks in sections: what each hands back, how they are run, and the table of their aims."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import math
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.frame import table
+from bench.frame import Result, table
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,27 @@ def shown(figure: float | None) -> object:
 def say(text: str) -> None:
     """Tell whoever waits what is being measured, and since when."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run_sections(options: argparse.Namespace, package: str, explanation: str) -> Result:
+    """Run the sections named in ``options.sections``, modules of the package, one after another."""
+    sections, failed = [], 0
+    for name in options.sections:
+        say(name.replace("_", " "))
+        try:
+            sections.append(importlib.import_module(f"{package}.{name}").run(options))
+        except Exception as error:  # an hour's figures are not thrown away for one section
+            traceback.print_exc()
+            kind = type(error).__name__
+            sections.append(Section(name, [f"**This section failed: {kind}, {error}.**"]))
+            failed += 1
+    result = Result(explanation.partition("\n")[0], [explanation.partition("\n\n")[2]])
+    if any(section.aims for section in sections):
+        result.sections.append("## Aims\n\n" + aims_table(sections))
+    for section in sections:
+        result.sections.append(section.markdown())
+        result.metrics |= section.finite_metrics()
+    aims = [aim for section in sections for aim in section.aims if aim.met is not None]
+    counts = {"aims_met": sum(bool(aim.met) for aim in aims), "aims_measured": len(aims)}
+    result.metrics |= {**counts, "sections_failed": failed}
+    return result

@@ -1,0 +1,56 @@
+"""The deep autoencoder of 2006, from random and from pretrained weights."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from bench.frame import table
+from bench.sections import Aim, Section, say
+from bench.variants.data import error, fitted, mnist
+
+#: Squared error per image: Hinton & Salakhutdinov 2006, and PCA with 30 components.
+PUBLISHED, PCA = 3.00, 13.87
+
+NETS = {"1000-500-250-30": (1000, 500, 250), "1000-500-250-100-30": (1000, 500, 250, 100)}
+
+
+def run(options: argparse.Namespace) -> Section:
+    """Train each net from both starts, with sigmoid layers and with the default ones."""
+    from sklearn.decomposition import PCA as Components
+
+    from diabolo import Autoencoder, recipes
+
+    train, test = mnist(options, "train"), mnist(options, "test")
+    flat, other = (x.reshape(len(x), -1) / 255 for x in (train, test))
+    pca = Components(30).fit(flat)
+    rebuilt = pca.inverse_transform(pca.transform(other))
+    section = Section("Deep", [__doc__ or ""])
+    rows: list[list[object]] = [
+        ["PCA, 30 components", "", float(np.square(rebuilt - other).sum(axis=1).mean()), "", ""]
+    ]
+    for name, hidden in NETS.items():
+        for start, model in (
+            ("sigmoid, random", Autoencoder(30, hidden=hidden, activation="sigmoid")),
+            ("sigmoid, RBMs", recipes.deep(30, hidden=hidden)),
+            ("default, random", Autoencoder(30, hidden=hidden)),
+            ("default, layer-wise", recipes.stacked(30, hidden=hidden)),
+        ):
+            say(f"deep, {name}, {start}")
+            model.set_params(random_state=0, augmentation=None)
+            timing = fitted(options, model, train)
+            found = error(model, test)
+            epochs = model.history_[-1]["epoch"]
+            rows.append([name, start, found, timing.seconds, epochs])
+            key = f"deep_{name}_{start}".replace("-", "_").replace(", ", "_")
+            section.metrics[f"{key}_error"] = found
+            section.metrics[f"{key}_seconds"] = timing.seconds
+    best = min(row[2] for row in rows if row[1] == "sigmoid, RBMs")
+    section.aims.append(Aim("deep, RBMs: squared error (published)", best, PUBLISHED, False))
+    section.texts.append(table(["net", "start", "squared error", "s", "epochs"], rows))
+    section.texts.append(
+        f"Squared error per test image, summed over pixels. Published: {PUBLISHED:.2f} with RBMs; "
+        f"PCA {PCA}."
+    )
+    return section

@@ -116,7 +116,7 @@ def _collapse(
 
     short = {"max_epochs": 8}
     # A decoder of eight layers learns slowly to use the code; the cost of the code does not wait.
-    strong = {"network": MLP((256,) * 8, activation="tanh", skip=False)}
+    strong = {"hidden": "auto", "network": MLP((256,) * 8, activation="tanh", skip=False)}
     rows = []
     for illness, name, choices in (
         ("β = 4", "planted", {"bottleneck": Gaussian(4.0, warm_up=0.0)}),
@@ -130,11 +130,7 @@ def _collapse(
         ),
     ):
         say(f"variational, {illness}, {name}")
-        model = (
-            _model(**{"hidden": (500, 500)} | short | choices)
-            if "network" not in choices
-            else (_model(**short, **choices))
-        )
+        model = _model(**{"hidden": (500, 500)} | short | choices)
         fitted(options, model, train)
         active = int((model.transform(test).var(axis=0) > ACTIVE).sum())
         bound = -float(model.score_samples(test).mean())

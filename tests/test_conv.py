@@ -48,8 +48,9 @@ def pair(before, channels, kernel, activation):
     """A layer down from a map, and one up to it, initialised."""
     height, width, _ = before
     after = (-(-height // 2), -(-width // 2), channels)
+    sides = (kernel, kernel)
     layers = nn.ModuleList(
-        [Down(before, after, kernel, activation), Up(after, before, kernel, activation)]
+        [Down(before, after, sides, activation), Up(after, before, sides, activation)]
     )
     initialise(layers, torch_generator(0))
     return layers, (before, after)

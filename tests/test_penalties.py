@@ -83,6 +83,7 @@ def test_contraction_of_deep_encoders_is_estimated_without_bias(network, shape):
         (KLSparsity(), MLP((4,), "tanh")),
         (Contractive(), MLP(())),
         (Contractive(draws=2), MLP((4,), "tanh")),
+        (Contractive(), MLP((4, 4), "tanh", norm="batch", residual=True, tied=True)),
     ],
     ids=str,
 )

@@ -63,6 +63,8 @@ class AutoencoderModule(nn.Module):
         self.encoder = network.encoder(shape)
         self.bottleneck = bottleneck.build(self.encoder.out_features, code_size)
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
+        if network.tied:
+            self.decoder.tie([*layers_of(self.encoder), self.bottleneck.code_layer])
         self.shape = shape
         self.likelihood = likelihood
         self.augmentation, self.corruption, self.penalties = augmentation, corruption, penalties
@@ -87,7 +89,12 @@ class AutoencoderModule(nn.Module):
         initialise(self, torch_generator(seed, "weights"))
         self.decoder.set_output_bias(self.likelihood.bias(x.mean(dim=0)))
         # In pieces, for the maps of large images would not fit.
-        features = [self.encoder(piece) for piece in x.split(chunk_rows(self))]
+        pieces = x.split(chunk_rows(self))
+        if not all(p.requires_grad for p in self.encoder.parameters()):
+            # What the network keeps between steps starts from these rows.
+            for i, piece in enumerate(pieces):
+                self.encoder(piece, Noise(seed, "start", i))
+        features = [self.encoder(piece) for piece in pieces]
         self.bottleneck.centre(torch.cat(features))
 
     @property
@@ -151,7 +158,8 @@ class AutoencoderModule(nn.Module):
         terms = {"reconstruction": -log_prob, **code.costs}
         if code.second is not None:
             weight, z = code.second
-            terms["auxiliary"] = -weight * self._log_prob(z, x, dropping)
+            # Without noise: the running statistics of a network are those of the codes alone.
+            terms["auxiliary"] = -weight * self._log_prob(z, x)
         if noise is not None:
             for penalty in self.penalties:
                 terms[penalty.term] = penalty.cost(self, x_tilde, code.z, noise)

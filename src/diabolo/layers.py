@@ -68,13 +68,24 @@ class Layer(nn.Module):
 class Dense(Layer, nn.Linear):
     """A fully connected layer: (n, fan_in) → (n, fan_out)."""
 
-    def __init__(self, fan_in: int, fan_out: int, activation: str = "linear", start: float = 1.0):
-        super().__init__(fan_in, fan_out, dtype=torch.float32)
+    def __init__(
+        self,
+        fan_in: int,
+        fan_out: int,
+        activation: str = "linear",
+        start: float = 1.0,
+        bias: bool = True,
+    ):
+        super().__init__(fan_in, fan_out, bias, dtype=torch.float32)
         self.inputs, self.outputs, self.products = fan_in, fan_out, fan_in * fan_out
         self.activation, self.start = activation, start
 
+    def linear(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the sums before the activation."""
+        return super().forward(x)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return activate(super().forward(x), self.activation)
+        return activate(self.linear(x), self.activation)
 
 
 def full(x: torch.Tensor) -> torch.Tensor:

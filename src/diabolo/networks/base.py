@@ -24,9 +24,12 @@ class Network(Part, abc.ABC):
     ----------
     kinds : tuple of str
         What rows it is for, "table", "image" or "series".
+    tied : bool
+        Whether the decoder uses the weights of the layers from row to code, by a method `tie`.
     """
 
     kinds: ClassVar[tuple[str, ...]]
+    tied = False
 
     @abc.abstractmethod
     def resolved(self, shape: tuple[int, ...]) -> Network:

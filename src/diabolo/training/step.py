@@ -54,7 +54,8 @@ class Step:
         self.an_epoch = steps_an_epoch(rows, training.batch_size)
         self.learning_rate = 0.0
         # Not what parts keep between steps without a gradient.
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        weights = list(module.parameters())
+        self.parameters = [p for p in weights if p.requires_grad]
         self.device = str(self.parameters[0].device)
         self.operations = operations_of_a_step(module.products, rows / self.an_epoch)
         self.optimizer = Optimizer(
@@ -66,7 +67,9 @@ class Step:
         )
         # Where there is more to compute, what a tape saves is lost in it.
         small = self.device == "cpu" and self.operations < PARALLEL_OPERATIONS
-        self.recordable = small and self.an_epoch * epochs >= WORTH_RECORDING
+        # And a tape refuses steps that write into what is kept: this one before they have run once.
+        keeps = len(weights) > len(self.parameters)
+        self.recordable = small and not keeps and self.an_epoch * epochs >= WORTH_RECORDING
         self.tapes: dict[tuple[int, bool], tape.Computation | None] = {}
 
     def arithmetic(self) -> contextlib.AbstractContextManager[None]:

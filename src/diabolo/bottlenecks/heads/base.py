@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from diabolo.layers import Dense
 from diabolo.random import Noise
 
 
@@ -36,6 +37,13 @@ class Head(nn.Module, abc.ABC):
 
     #: Whether a unit of the code is one layer's output, whatever the others are.
     pointwise = False
+
+    layer: Dense
+
+    @property
+    def code_layer(self) -> Dense:
+        """The layer whose weights lead from features to the code."""
+        return self.layer
 
     @abc.abstractmethod
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:

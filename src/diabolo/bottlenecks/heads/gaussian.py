@@ -41,6 +41,10 @@ class GaussianHead(Head):
         self.prior = prior
         self.beta, self.warm_up, self.free_bits = beta, warm_up, free_bits
 
+    @property
+    def code_layer(self) -> Dense:
+        return self.mean
+
     def posterior(self, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return μ and log σ² of the features h (n, features), each (n, code_size)."""
         return full(self.mean(h)), WIDEST * (full(self.log_var(h)) / WIDEST).tanh()

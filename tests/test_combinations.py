@@ -15,6 +15,7 @@ from diabolo import Autoencoder, load
 from diabolo.augmentations import AUGMENTATIONS
 from diabolo.bottlenecks import BOTTLENECKS
 from diabolo.corruptions import CORRUPTIONS
+from diabolo.data.schema import KINDS
 from diabolo.errors import SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS
@@ -68,7 +69,10 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
     X = np.random.default_rng(0).uniform(0, 1, (60, 7, 6))
     X /= X.sum(axis=2, keepdims=True)  # for the categorical likelihood
     parts = dict(zip(AXES, names, strict=True))
+    kinds = NETWORKS[parts["network"]].kinds
+    kind = "image" if "image" in kinds else kinds[0]
     refusals = {
+        "augmentation=None": parts["augmentation"] in ("shift", "flip") and kind != "image",
         "likelihood='bernoulli'": parts["augmentation"] == "binarise"
         and parts["likelihood"] != "bernoulli",
         r"Plain\('sigmoid'\)": parts["penalties"] == "kl_sparsity",
@@ -83,11 +87,11 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
     for alternative, refused in refusals.items():
         if refused:
             with pytest.raises(SpecError, match=alternative):
-                Autoencoder(3, **parts, max_epochs=2).fit(X)
+                Autoencoder(3, **parts, kind=kind, max_epochs=2).fit(X)
             return
 
     def fitted():
-        return Autoencoder(3, **parts, max_epochs=2, random_state=0).fit(X)
+        return Autoencoder(3, **parts, kind=kind, max_epochs=2, random_state=0).fit(X)
 
     model = fitted()
     assert model.transform(X).shape == (60, 3)
@@ -103,3 +107,16 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         assert np.isfinite(result).all()
         np.testing.assert_array_equal(getattr(again, method)(X), result)
     terms_are_finite_and_sum_to_the_total(model, X)  # learning changes what some parts keep
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_takes_its_kinds_of_rows_and_names_another_for_the_others(name, kind):
+    X = np.random.default_rng(0).normal(size=(20, 8) if kind == "table" else (20, 8, 3))
+    model = Autoencoder(2, network=name, kind=kind, max_epochs=1)
+    if kind in NETWORKS[name].kinds:
+        assert model.fit(X).reconstruct(X).shape == X.shape
+        return
+    suits = [cls.__name__ for cls in NETWORKS.values() if kind in cls.kinds]
+    with pytest.raises(SpecError, match=rf"{kind!r}: pass network={suits[0]}\("):
+        model.fit(X)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.samples import initialised
 
 from diabolo import Autoencoder
 from diabolo.augmentations import Binarise, Flip, Shift
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Plain
 from diabolo.errors import SpecError
-from diabolo.likelihoods import MSE
+from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP
-from diabolo.random import Noise
+from diabolo.random import Noise, torch_generator
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (5, 8, 3), (4, 4, 1)])
@@ -133,3 +134,16 @@ def test_binarising_takes_probabilities_only():
         Autoencoder(2, augmentation=Flip()).fit(table)
     with pytest.raises(SpecError, match="vertical"):
         Flip("yes")
+
+
+def test_held_out_rows_are_drawn_where_draws_are_the_data_and_not_moved():
+    x = torch.rand(40, 8, 8, generator=torch_generator(0))
+    for augmentation, changed in ((Binarise(), True), (Shift(), False), (Flip(), False)):
+        module = initialised(0, x, 2, MLP((8,)), Plain(), Bernoulli(), augmentation)
+        judged = module(x, Noise(0), learning=False)
+        wanted = (augmentation.apply(x, Noise(0)) if changed else x).flatten(1)
+        logits = module.decode(module.encode(wanted.view_as(x)).z).flatten(1)
+        by_torch = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, wanted, reduction="none"
+        ).sum(dim=1)
+        torch.testing.assert_close(judged, by_torch)

@@ -123,8 +123,39 @@ def test_the_divergence_is_that_of_torch_and_beta_its_factor():
     mean, log_var = module.bottleneck.posterior(h)
     posterior = Normal(mean, (log_var / 2).exp())
     by_torch = kl_divergence(posterior, Normal(0.0, 1.0)).sum(dim=1)
-    for noise in (None, Noise(0)):
-        torch.testing.assert_close(module.bottleneck(h, noise).costs["kl"], 0.3 * by_torch)
+    for costs in (module.bottleneck.costs(h), module.bottleneck(h, Noise(0)).costs):
+        torch.testing.assert_close(costs["kl"], 0.3 * by_torch)
+
+
+def test_the_divergence_from_a_learned_prior_is_that_from_the_same_normal_one():
+    x = torch.randn(50, 6, generator=torch_generator(0))
+    plain = initialised(0, x, 8, MLP((5,)), Gaussian(), MSE())
+    mixed = initialised(0, x, 8, MLP((5,)), Gaussian(prior="mixture", components=1), MSE())
+    with torch.no_grad():
+        mixed.bottleneck.prior.means.zero_()
+        for module in (plain, mixed):
+            module.bottleneck.log_var.bias.fill_(-4.0)
+    wanted = plain.divergence(x).sum(dim=1)
+    torch.testing.assert_close(mixed.divergence(x).sum(dim=1), wanted, rtol=0, atol=0.05)
+    torch.testing.assert_close(mixed.objective(x).terms["kl"], mixed.divergence(x).sum(dim=1))
+
+
+def test_one_row_alone_is_coded_by_the_moments_of_those_before():
+    X = low_rank(40, 6, 2, 0.05)
+    scores = [
+        Autoencoder(
+            8,
+            hidden=(),
+            bottleneck=TopK(2),
+            max_epochs=10,
+            random_state=0,
+            training=Training(batch_size=size, validation_fraction=0.0),
+        )
+        .fit(X)
+        .score(X)
+        for size in (1, 8)
+    ]
+    assert scores[0] > 0.8 * scores[1] - 0.1 and scores[0] > -0.8
 
 
 def test_a_mixture_prior_is_that_of_torch():

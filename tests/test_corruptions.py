@@ -160,6 +160,7 @@ def test_a_denoising_autoencoder_undoes_damage():
         (lambda: GaussianNoise(0), "deviation=0"),
         (lambda: GaussianNoise((0.5, 0.1)), "deviation="),
         (lambda: GaussianNoise(math.nan), "deviation=nan"),
+        (lambda: GaussianNoise((0.3,)), "deviation="),
         (lambda: Chain(()), r"Chain\(\(Masking"),
         (lambda: Chain(("masking",)), r"Chain\(\(Masking"),
         (lambda: tiny(corruption="rain").fit(low_rank()), "corruption='rain'.*'masking'"),
@@ -186,7 +187,7 @@ def test_held_out_rows_are_damaged_alike_at_each_look_and_lose_no_units():
         parts = (2, MLP((8,), dropout=0.5), Plain(), MSE(), None, corruption)
         module = AutoencoderModule.empty((6,), *parts)
         module.initialise(0, x)
-        return held_out_losses(module, x, seed), module
+        return held_out_losses(module, x, seed, 32), module
 
     damaged, module = losses(Masking(0.5), 0)
     assert torch.equal(damaged, losses(Masking(0.5), 0)[0])

@@ -104,7 +104,7 @@ def test_only_learning_moves_the_statistics_of_batches(network):
     assert not list(module.buffers())
     module(rows())
     module(rows(), Noise(0), learning=False)
-    held_out_losses(module, rows(), 0)
+    held_out_losses(module, rows(), 0, 32)
     module.log_prob(rows())
     after = statistics(module)
     assert all(torch.equal(before[name], after[name]) for name in before)

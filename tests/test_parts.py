@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.samples import initialised
+from tests.samples import initialised, low_rank, tiny
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Normal
 
@@ -403,7 +403,7 @@ def test_a_silent_rectified_unit_gets_a_gradient_and_the_others_their_own():
     head.centre(h)  # each unit on for half of the rows
     with torch.no_grad():
         head.layer.bias[1] = -50.0  # silent
-    z = head(h).z
+    z = head(h, Noise(0), learning=True).z
     assert torch.equal(z, (h @ head.layer.weight.T + head.layer.bias).relu())
     z.sum().backward()
     active = (z > 0).float()
@@ -428,3 +428,52 @@ def test_a_skip_is_a_linear_way_past_the_layers():
 def test_tables_have_a_skip_by_default(shape, skip):
     assert MLP().resolved(shape).skip is skip
     assert MLP(skip=not skip).resolved(shape).skip is not skip
+
+
+def levels(kind, rows=120):
+    rng = np.random.default_rng(0)
+    which = rng.integers(3, size=rows)
+    return np.concatenate(
+        [np.eye(3)[which], np.eye(4)[which + (rng.random(rows) > 0.5)]], 1
+    ).astype(kind)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int64", "bool"])
+def test_levels_of_whole_numbers_come_back_as_one_level_for_each_block(kind):
+    X = levels(kind)
+    model = tiny(likelihood=Categorical((3, 4)), max_epochs=1).fit(X)
+    assert model.spec_.scaling == "none"
+    for rows in (model.reconstruct(X), model.inverse_transform(model.transform(X))):
+        assert rows.dtype == X.dtype
+        assert (rows[:, :3].sum(axis=1) == 1).all() and (rows[:, 3:].sum(axis=1) == 1).all()
+    shares = tiny(likelihood=Categorical((3, 4)), max_epochs=1).fit(X.astype(float))
+    assert not np.isin(shares.reconstruct(X.astype(float)), (0, 1)).any()
+
+
+@pytest.mark.parametrize("pretraining", ["layerwise", None])
+def test_blocks_of_an_image_stay_blocks_where_its_rows_are_flat(pretraining):
+    X = levels("float64", 60 * 5).reshape(60, 5, 7)
+    model = tiny(likelihood=Categorical((3, 4)), pretraining=pretraining, max_epochs=1).fit(X)
+    rebuilt = model.reconstruct(X)
+    np.testing.assert_allclose(rebuilt[..., :3].sum(axis=2), 1, rtol=1e-5)
+    flat = Categorical((3, 4)).flattened((5, 7))
+    assert flat == Categorical((3, 4) * 5) and Categorical().flattened((2, 4)).sizes == (4, 4)
+
+
+@pytest.mark.parametrize("augmentation", ["shift", "flip"])
+def test_pixels_that_sum_to_one_with_their_neighbours_are_not_moved(augmentation):
+    X = levels("float64", 60 * 20).reshape(60, 20, 7).repeat(3, axis=2)[..., :20]
+    X /= X.sum(axis=2, keepdims=True)
+    options = {"code_size": 20, "likelihood": "categorical", "max_epochs": 1}
+    assert tiny(**options).fit(X).spec_.augmentation is None
+    with pytest.raises(SpecError, match=r"from block to block.*augmentation=None"):
+        tiny(**options, augmentation=augmentation).fit(X)
+    channels = np.eye(4)[np.random.default_rng(0).integers(4, size=(60, 8, 8))]
+    tiny(**options, augmentation=augmentation).fit(channels)
+
+
+def test_series_of_one_axis_have_no_way_past_the_layers_either():
+    X = low_rank(60, 8)
+    for rows in (X, X[:, :, None]):
+        model = tiny(kind="series", hidden=(8,)).fit(rows)
+        assert model.spec_.network.skip is False

@@ -15,12 +15,14 @@ from diabolo.bottlenecks import Plain
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP
+from diabolo.pretraining import RBM, Layerwise
 from diabolo.random import torch_generator
 from diabolo.training import Training
 from diabolo.training import loop as loop_room
 from diabolo.training.loop import held_out_losses, train
 from diabolo.training.optimizers import Optimizer
 from diabolo.training.progress import Progress
+from diabolo.training.recovery import ATTEMPTS
 from diabolo.training.schedule import factor
 from diabolo.training.step import Step
 
@@ -78,7 +80,7 @@ class Batches(Progress):
 
 
 def held_out_loss(module, x, held_out):
-    return float(held_out_losses(module, x[held_out], 0).mean()) / x[0].numel()
+    return float(held_out_losses(module, x[held_out], 0, 32).mean()) / x[0].numel()
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -200,7 +202,7 @@ def test_held_out_rows_are_trimmed_as_the_others_are():
     held_out = held_out_rows(200, 40)
     x[torch.nonzero(held_out).flatten()[:4]] = 1e3
     module, record = run(x, held_out, trim=0.1)
-    losses = held_out_losses(module, x[held_out], 0).sort().values
+    losses = held_out_losses(module, x[held_out], 0, 32).sort().values
     assert record.history[record.kept]["held_out"] == pytest.approx(float(losses[:36].mean()) / 6)
     assert record.history[-1]["held_out"] < 10 < held_out_loss(module, x, held_out)
 
@@ -265,8 +267,8 @@ def test_training_goes_back_and_on_at_half_the_rate(monkeypatch):
         real(self, [g * math.nan for g in gradients] if rate > 2e-3 else gradients, rate)
 
     monkeypatch.setattr(Optimizer, "step", breaks)
-    with pytest.warns(HealthWarning, match=r"2 time.*halved.*learning_rate=0\.002"):
-        module, record = run(x, held_out, 3, learning_rate=6e-3, schedule="constant")
+    module, record = run(x, held_out, 3, learning_rate=6e-3, schedule="constant")
+    assert record.setbacks == 2
     assert torch.equal(weights(module), weights(slow))
     assert [row["learning_rate"] for row in record.history] == [1.5e-3] * 3
     with pytest.raises(TrainingError, match=r"in epoch 1.*it was 1, and 0\.03125 at last"):
@@ -286,8 +288,8 @@ def test_training_goes_back_to_the_last_good_epoch(monkeypatch):
         return loss
 
     monkeypatch.setattr(Step, "__call__", breaks)
-    with pytest.warns(HealthWarning, match="1 time"):
-        _, record = run(x, held_out, 3, schedule="constant")
+    _, record = run(x, held_out, 3, schedule="constant")
+    assert record.setbacks == 1
     assert len(seen) == 10 and [row["epoch"] for row in record.history] == [1, 2, 3]
     rates = [row["learning_rate"] for row in record.history]
     assert rates == [3e-3, 1.5e-3, 1.5e-3]
@@ -296,19 +298,65 @@ def test_training_goes_back_to_the_last_good_epoch(monkeypatch):
 def test_the_best_weights_survive_a_loss_that_is_not_finite(monkeypatch):
     x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
     good = weights(run(x, held_out, 1, schedule="constant")[0])
-    real, calls = loop_room._per_value, []
+    real, calls = loop_room.held_out_losses, []
 
-    def breaks(loss, x):  # losses of the first epoch are real, later ones are not
-        calls.append(loss)
-        return real(loss, x) if len(calls) <= 2 else math.nan
+    def breaks(*args):  # losses of the first epoch are real, later ones are not
+        calls.append(args)
+        return real(*args) * (1 if len(calls) == 1 else math.nan)
 
-    monkeypatch.setattr(loop_room, "_per_value", breaks)
+    monkeypatch.setattr(loop_room, "held_out_losses", breaks)
     built = initialised(0, x, 2, MLP((8,)), Plain(), MSE())
     options = Training(**RESOLVED, schedule="constant")
     with pytest.raises(TrainingError, match="nan in epoch 2"):
         train(built, x, held_out, options, 5, 0, Progress())
     assert torch.equal(weights(built), good)
     assert all(p.grad is None for p in built.parameters())
+    assert len(calls) == 1 + 1 + ATTEMPTS
+
+
+def test_training_goes_back_where_only_held_out_losses_are_no_numbers(monkeypatch):
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    real, calls = loop_room.held_out_losses, []
+
+    def breaks(*args):
+        calls.append(args)
+        return real(*args) * (math.inf if len(calls) == 2 else 1)
+
+    monkeypatch.setattr(loop_room, "held_out_losses", breaks)
+    _, record = run(x, held_out, 3, schedule="constant")
+    assert record.setbacks == 1 and [row["epoch"] for row in record.history] == [1, 2, 3]
+    assert [row["learning_rate"] for row in record.history] == [3e-3, 1.5e-3, 1.5e-3]
+
+
+@pytest.mark.parametrize(
+    ("pretraining", "advice"),
+    [
+        (None, r"Training\(learning_rate=0\.002\)"),
+        (RBM(epochs=1, learning_rate=0.02), r"RBM\(learning_rate=0\.01\)"),
+        (Layerwise(epochs=1), r"Layerwise\(learning_rate=0\.002\)"),
+    ],
+    ids=str,
+)
+def test_the_advice_names_the_part_that_has_the_rate(pretraining, advice, monkeypatch):
+    X, real, calls = low_rank(), Optimizer.step, []
+
+    def breaks(self, gradients, rate):
+        calls.append(rate)
+        real(self, [g * math.nan for g in gradients] if len(calls) == 1 else gradients, rate)
+
+    monkeypatch.setattr(Optimizer, "step", breaks)
+    model = Autoencoder(
+        2,
+        hidden=(8,),
+        activation="sigmoid",
+        pretraining=pretraining,
+        max_epochs=1,
+        training=Training(learning_rate=4e-3),
+        random_state=0,
+    )
+    with pytest.warns(HealthWarning, match=f"1 time.*halved.*{advice}") as seen:
+        model.fit(X)
+    assert seen[0].filename == __file__
 
 
 def test_a_fit_that_fails_leaves_no_half_fitted_estimator():

@@ -13,6 +13,10 @@ from bench.variants.data import error, fitted, mnist
 #: Squared error per image: Hinton & Salakhutdinov 2006, and PCA with 30 components.
 PUBLISHED, PCA = 3.00, 13.87
 
+#: Of the training that follows the pretraining, if there is one.
+EPOCHS = 20
+
+PUBLISHED_NET = "1000-500-250-30"
 NETS = {"1000-500-250-30": (1000, 500, 250), "1000-500-250-100-30": (1000, 500, 250, 100)}
 
 
@@ -38,7 +42,7 @@ def run(options: argparse.Namespace) -> Section:
             ("default, layer-wise", recipes.stacked(30, hidden=hidden)),
         ):
             say(f"deep, {name}, {start}")
-            model.set_params(random_state=0, augmentation=None)
+            model.set_params(random_state=0, augmentation=None, max_epochs=EPOCHS)
             timing = fitted(options, model, train)
             found = error(model, test)
             epochs = model.history_[-1]["epoch"]
@@ -46,8 +50,8 @@ def run(options: argparse.Namespace) -> Section:
             key = f"deep_{name}_{start}".replace("-", "_").replace(", ", "_")
             section.metrics[f"{key}_error"] = found
             section.metrics[f"{key}_seconds"] = timing.seconds
-    best = min(row[2] for row in rows if row[1] == "sigmoid, RBMs")
-    section.aims.append(Aim("deep, RBMs: squared error (published)", best, PUBLISHED, False))
+            if (name, start) == (PUBLISHED_NET, "sigmoid, RBMs"):
+                section.aims.append(Aim("deep, RBMs: squared error", found, PUBLISHED, False))
     section.texts.append(table(["net", "start", "squared error", "s", "epochs"], rows))
     section.texts.append(
         f"Squared error per test image, summed over pixels. Published: {PUBLISHED:.2f} with RBMs; "

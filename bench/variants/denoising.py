@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 
 import numpy as np
 import torch
@@ -65,26 +66,18 @@ def _few_labels(options: argparse.Namespace, section: Section) -> None:
     train, labels = labelled(options, "train")
     test, truth = labelled(options, "test")
     chosen = np.random.default_rng(0).permutation(len(train))[:LABELS]
+    say("denoising, layer-wise pretraining")
+    model = recipes.stacked(64, hidden=WIDTHS, random_state=0, max_epochs=1, augmentation=None)
+    fitted(options, model, train)
     results = {}
-    for name, epochs in (("random weights", 0), ("layer-wise pretraining", 1)):
+    for name, layers in (
+        ("random weights", None),
+        ("layer-wise pretraining", model.module_.encoder.layers),
+    ):
         say(f"denoising, classifier from {name}")
-        model = recipes.stacked(
-            64,
-            hidden=WIDTHS,
-            random_state=0,
-            max_epochs=1,
-            pretraining="layerwise" if epochs else None,
-        )
-        model.set_params(augmentation=None)
-        if not epochs:
-            model.set_params(max_epochs=1)
-            model.fit(train[:64])  # the first weights, all but untrained
-        else:
-            fitted(options, model, train)
-        results[name] = _classified(model, train[chosen], labels[chosen], test, truth, not epochs)
-        section.metrics[f"classification_error_{name.replace(' ', '_').replace('-', '_')}"] = (
-            results[name]
-        )
+        wrong = _classified(layers, train[chosen], labels[chosen], test, truth)
+        section.metrics[f"classification_error_{name.replace(' ', '_').replace('-', '_')}"] = wrong
+        results[name] = wrong
     ratio = results["random weights"] / results["layer-wise pretraining"]
     section.aims.append(Aim("few labels: error from random weights over ours", ratio, 1.0))
     section.texts += [
@@ -95,19 +88,19 @@ def _few_labels(options: argparse.Namespace, section: Section) -> None:
     ]
 
 
-def _classified(model, X, y, test, truth, afresh: bool) -> float:
-    """Fine-tune the encoder's layers with labels; return the error on test images."""
-    errors = []
+def _classified(learned, X, y, test, truth) -> float:
+    """Fine-tune layers with labels, random ones where none are given; return the test error."""
+    errors, shape = [], (28 * 28, *WIDTHS)
     for seed in range(3):
         torch.manual_seed(seed)
         layers = []
-        for layer in model.module_.encoder.layers:
-            own = nn.Linear(layer.inputs, layer.outputs)
-            if afresh:
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(shape)):
+            own = nn.Linear(inputs, outputs)
+            if learned is None:
                 nn.init.kaiming_normal_(own.weight)
                 nn.init.zeros_(own.bias)
             else:
-                own.load_state_dict({"weight": layer.weight, "bias": layer.bias})
+                own.load_state_dict({"weight": learned[i].weight, "bias": learned[i].bias})
             layers += [own, nn.SiLU()]
         net = nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 10))
         x, target = (

@@ -129,8 +129,7 @@ class AutoencoderModule(nn.Module):
 
     def divergence(self, x: torch.Tensor) -> torch.Tensor:
         """Return what a variational code of x (n, *shape) costs, by unit: see `Prior`."""
-        mean, log_var = self.bottleneck.posterior(self.encoder(x))
-        return self.bottleneck.prior.divergence(mean, mean, log_var)
+        return self.bottleneck.divergence(self.encoder(x))
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw codes from the prior, (count, code_size)."""
@@ -145,17 +144,20 @@ class AutoencoderModule(nn.Module):
         Parameters
         ----------
         learning : bool
-            False for rows that only judge the model: without augmentation and dropout.
+            False for rows that only judge the model: without dropout, and without augmentation
+            unless it says what the data are.
         """
         dropping = noise if learning else None
-        if dropping is not None and self.augmentation is not None:
-            x = self.augmentation.apply(x, dropping)
+        if self.augmentation is not None:
+            changing = noise if self.augmentation.of_data else dropping
+            x = x if changing is None else self.augmentation.apply(x, changing)
         x_tilde = x
         if noise is not None and self.corruption is not None:
             x_tilde = self.corruption.apply(x, noise)
-        code = self.bottleneck(self.encoder(x_tilde, dropping), noise, dropping is not None)
-        log_prob = self._log_prob(code.z, x, dropping)
-        terms = {"reconstruction": -log_prob, **code.costs}
+        h = self.encoder(x_tilde, dropping)
+        code = self.bottleneck(h, noise, dropping is not None)
+        costs = self.bottleneck.costs(h) if noise is None else code.costs
+        terms = {"reconstruction": -self._log_prob(code.z, x, dropping), **costs}
         if code.second is not None:
             weight, z = code.second
             # Without noise: the running statistics of a network are those of the codes alone.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diabolo.corruptions import Masking
+
 if TYPE_CHECKING:
     from diabolo.estimator import Autoencoder
+
+HALF = Masking(0.5)
 
 
 def undercomplete(code_size: int | str = "auto", **options: Any) -> Autoencoder:
@@ -22,9 +26,7 @@ def undercomplete(code_size: int | str = "auto", **options: Any) -> Autoencoder:
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, **options)
+    return _autoencoder(code_size, **options)
 
 
 def denoising(
@@ -48,9 +50,7 @@ def denoising(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, corruption=corruption, **options)
+    return _autoencoder(code_size, corruption=corruption, **options)
 
 
 def contractive(
@@ -71,9 +71,7 @@ def contractive(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, penalties=penalties, **options)
+    return _autoencoder(code_size, penalties=penalties, **options)
 
 
 def sparse(
@@ -97,9 +95,7 @@ def sparse(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+    return _autoencoder(code_size, bottleneck=bottleneck, **options)
 
 
 def variational(
@@ -122,9 +118,7 @@ def variational(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+    return _autoencoder(code_size, bottleneck=bottleneck, **options)
 
 
 def vector_quantised(
@@ -148,9 +142,7 @@ def vector_quantised(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+    return _autoencoder(code_size, bottleneck=bottleneck, **options)
 
 
 def semantic_hashing(
@@ -174,9 +166,7 @@ def semantic_hashing(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, bottleneck=bottleneck, **options)
+    return _autoencoder(code_size, bottleneck=bottleneck, **options)
 
 
 def convolutional(
@@ -197,12 +187,10 @@ def convolutional(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    return Autoencoder(code_size, network=network, **options)
+    return _autoencoder(code_size, network=network, **options)
 
 
-def masked(code_size: int | str = "auto", *, corruption: Any = None, **options: Any) -> Autoencoder:
+def masked(code_size: int | str = "auto", *, corruption: Any = HALF, **options: Any) -> Autoencoder:
     """Return an autoencoder that sees half of each row and tells the rest (He et al. 2022).
 
     `reconstruct` fills what is zero in a row: hidden pixels, or cells at the mean of their column.
@@ -210,7 +198,7 @@ def masked(code_size: int | str = "auto", *, corruption: Any = None, **options: 
     Parameters
     ----------
     code_size : int or "auto"
-    corruption : Corruption, str, or several in a tuple, optional
+    corruption : Corruption, str, or several in a tuple
         ``Masking(0.5)`` by default.
     **options
         Any other option of `Autoencoder`.
@@ -220,17 +208,14 @@ def masked(code_size: int | str = "auto", *, corruption: Any = None, **options: 
     Autoencoder
         Not fitted.
     """
-    from diabolo.corruptions import Masking
-    from diabolo.estimator import Autoencoder
-
-    corruption = Masking(0.5) if corruption is None else corruption
-    return Autoencoder(code_size, corruption=corruption, **options)
+    return _autoencoder(code_size, corruption=corruption, **options)
 
 
 def deep(
     code_size: int | str = "auto",
     *,
     hidden: Any = "auto",
+    activation: str = "sigmoid",
     pretraining: Any = "rbm",
     **options: Any,
 ) -> Autoencoder:
@@ -244,6 +229,8 @@ def deep(
     code_size : int or "auto"
     hidden : tuple of int or "auto"
         Widths of the layers; "auto" goes by the width of the data, for images too.
+    activation : str
+        Of the layers; not used with a `network`, which has its own.
     pretraining : Pretraining or str
         ``RBM()`` by default.
     **options
@@ -254,11 +241,10 @@ def deep(
     Autoencoder
         Not fitted.
     """
-    from diabolo.estimator import Autoencoder
-
-    if options.get("network") is None:
-        options = {"activation": "sigmoid", **options}
-    return Autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
+    # What is not the default is refused beside a network.
+    if options.get("network") is None or activation != "sigmoid":
+        options["activation"] = activation
+    return _autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
 
 
 def stacked(
@@ -285,9 +271,14 @@ def stacked(
     Autoencoder
         Not fitted.
     """
+    return _autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
+
+
+def _autoencoder(code_size: int | str, **options: Any) -> Autoencoder:
+    # Imported here, for it imports torch.
     from diabolo.estimator import Autoencoder
 
-    return Autoencoder(code_size, hidden=hidden, pretraining=pretraining, **options)
+    return Autoencoder(code_size, **options)
 
 
 RECIPES = {

@@ -157,6 +157,40 @@ def test_every_recipe_trains_by_name_as_in_python(recipe, diabolo, tmp_path):
     np.testing.assert_array_equal(model.transform(X), same.transform(X))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "options", "same"),
+    [
+        ("deep", ("--hidden", "8,6"), {"hidden": (8, 6)}),
+        ("deep", ("--activation", "relu"), {"activation": "relu"}),
+        ("deep", ("--dropout", "0.1"), {"network": MLP(dropout=0.1, activation="sigmoid")}),
+        ("convolutional", ("--hidden", "8"), {"network": Conv(hidden=(8,))}),
+        ("convolutional", ("--activation", "relu"), {"network": Conv(activation="relu")}),
+        ("masked", ("--corruption", "none"), {"corruption": None}),
+        ("variational", ("--bottleneck", "none"), None),
+        ("variational", ("--code-activation", "sigmoid"), None),
+        ("convolutional", ("--dropout", "0.1"), None),
+    ],
+    ids=str,
+)
+def test_options_beside_a_recipe_change_nothing_else_of_it(
+    recipe, options, same, diabolo, tmp_path
+):
+    X = np.random.default_rng(0).random((60, 9, 8))
+    np.save(tmp_path / "images.npy", X)
+    done = diabolo(
+        *("train", tmp_path / "images.npy", "--out", tmp_path / "m", "--recipe", recipe, *options),
+        *("--code-size", 4, "--max-epochs", 1),
+    )
+    if same is None:
+        assert done.status and "--" in done.err
+        return
+    assert done.status == 0, done.err
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HealthWarning)
+        model = RECIPES[recipe](4, max_epochs=1, random_state=0, **same).fit(X)
+    assert load(tmp_path / "m").spec_ == model.spec_
+
+
 @pytest.mark.parametrize(("text", "hidden"), [("", ()), ("8", (8,)), ("auto", None)])
 def test_widths(text, hidden, diabolo, csv, tmp_path):
     assert not diabolo("train", csv, "--out", tmp_path / "m", "--hidden", text, *QUICK).status

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.samples import low_rank, tiny
 
-from diabolo.bottlenecks import Gaussian
+from diabolo.bottlenecks import Gaussian, Plain, Quantized, TopK
 
 pytestmark = pytest.mark.filterwarnings("ignore::diabolo.errors.HealthWarning")
 
@@ -28,6 +28,26 @@ def test_findings_are_printed_with_their_remedies(diabolo, ill):
     done = diabolo("doctor", ill)
     assert done.status == 0 and done.out.startswith("posterior collapse\n")
     assert "→ Gaussian(beta=12.5)" in done.out
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "words"),
+    [
+        (Plain(), ["error it saves", "relative gradients"]),
+        (TopK(2), ["not zero"]),
+        (Gaussian(), ["nats", "active units", "divergence"]),
+        (Gaussian(prior="mixture"), ["active units", "divergence"]),
+        (Quantized(4, vector=2), ["entries used of 4, by place"]),
+    ],
+    ids=str,
+)
+def test_what_was_measured_is_printed(bottleneck, words, diabolo, tmp_path):
+    tiny(code_size=36, bottleneck=bottleneck).fit(low_rank(300)).save(tmp_path / "m")
+    done = diabolo("doctor", tmp_path / "m")
+    assert done.status == 0 and "4 more units" in done.out
+    assert all(word in done.out for word in ["error of learned rows", "units of the code", *words])
+    vitals = json.loads(diabolo("doctor", tmp_path / "m", "--json").out)["vitals"]
+    assert len(vitals["active"]) == len(vitals["spread"]) == 36
 
 
 def test_findings_are_printed_as_json(diabolo, ill, tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 from tests.samples import low_rank, tiny
 
 from diabolo import Autoencoder, Denoiser, datasets, load, recipes
 from diabolo.corruptions import GaussianNoise, Masking
 from diabolo.errors import SpecError
+from diabolo.networks import MLP
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -82,3 +84,19 @@ def test_frames_and_images_come_back_as_they_are():
 
 def test_scikit_learns_checks_pass():
     check_estimator(Denoiser(tiny()))
+
+
+def test_no_noise_is_refused_and_lists_are_taken():
+    for noise in (None, ()):
+        with pytest.raises(SpecError, match=r"nothing to be taken out.*noise=0.5"):
+            Denoiser(noise=noise).fit(low_rank())
+    found = Denoiser(Autoencoder(max_epochs=1), noise=[0.1, 0.5]).fit(low_rank()).model_
+    assert found.corruption == GaussianNoise((0.1, 0.5))
+
+
+def test_grids_reach_into_the_model():
+    task = Denoiser(Autoencoder(4, network=MLP((8,))))
+    assert task.get_params()["model__code_size"] == 4
+    task.set_params(model__code_size=2, model__network__dropout=0.1)
+    assert task.model.code_size == 2 and task.model.network == MLP((8,), dropout=0.1)
+    assert clone(task).get_params()["model__network__dropout"] == 0.1

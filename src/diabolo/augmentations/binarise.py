@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.augmentations.base import Augmentation
 from diabolo.spec import require
@@ -21,6 +21,8 @@ class Binarise(Augmentation):
     The dynamic binarisation of Salakhutdinov & Murray 2008, under which log-likelihoods of models
     of MNIST are compared. Scores are those of the rows that are given: draw them too.
     """
+
+    of_data: ClassVar[bool] = True
 
     def check(self, kind: str, shape: tuple[int, ...], likelihood: Any) -> None:
         require(

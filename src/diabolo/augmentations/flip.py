@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from diabolo.augmentations.base import Augmentation
+from diabolo.augmentations.base import Augmentation, require_whole_blocks
 from diabolo.spec import require
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Flip(Augmentation):
             f"augmentation={self!r} mirrors images, and the rows are a {kind}: pass "
             "augmentation=None, or the images as (n, height, width)",
         )
+        if not self.vertical:
+            require_whole_blocks(self, shape, likelihood)
 
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
         import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from diabolo.augmentations.base import Augmentation
+from diabolo.augmentations.base import Augmentation, require_whole_blocks
 from diabolo.spec import require
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Shift(Augmentation):
             f"augmentation={self!r} moves images out of their frame of {shape[0]} × {shape[1]} "
             "pixels: move them less",
         )
+        require_whole_blocks(self, shape, likelihood)
 
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
         """Return x (n, h, w) or (n, h, w, c), moved."""

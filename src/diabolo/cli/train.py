@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -99,6 +100,10 @@ def train(
 
     # Whatever needs no torch comes first: a wrong name is told at once.
     store.check_target(out)
+    own = {name: p.default for name, p in inspect.signature(RECIPES[recipe]).parameters.items()}
+    if network == "auto":
+        network = own.get("network", "auto")
+        activation = own.get("activation", "auto") if activation == "auto" else activation
     layers = _layers(
         network,
         hidden=hidden,
@@ -136,7 +141,7 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
-        **_code(bottleneck, code_activation),
+        **_code(bottleneck or own.get("bottleneck"), code_activation),
         **_named("pretraining", pretraining),
         **_named("corruption", corruption, "--corruption-level", corruption_level, SINGLE),
         **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
@@ -167,7 +172,7 @@ def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:
         return {} if bottleneck is None else {"bottleneck": bottleneck}
     require(
         bottleneck in (None, Plain()),
-        f"--code-activation is for plain codes, and --bottleneck names {bottleneck!r}",
+        f"--code-activation is for plain codes, and the bottleneck is {bottleneck!r}",
     )
     return {"bottleneck": Plain(activation)}
 

@@ -28,9 +28,10 @@ class GaussianNoise(Corruption):
     deviation: Any = 0.3
 
     def validate(self) -> None:
-        levels: Any = self.deviation if isinstance(self.deviation, tuple) else (self.deviation,)
+        ranged = isinstance(self.deviation, tuple)
+        levels: Any = self.deviation if ranged else (self.deviation,)
         require(
-            len(levels) in (1, 2)
+            len(levels) == 1 + ranged
             and all(is_number(v) for v in levels)
             and 0 <= levels[0] <= levels[-1]
             and levels[-1] > 0,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diabolo.augmentations import AUGMENTATIONS, Augmentation, Shift
+from diabolo.augmentations.base import splits_blocks
 from diabolo.bottlenecks import Bottleneck
 from diabolo.corruptions import CORRUPTIONS, Chain, Corruption
 from diabolo.data.containers import Unpacked
@@ -92,7 +93,9 @@ def choose_scaling(
     """Return the scaling that suits the likelihood's support and the data's type."""
     if scaling != "auto":
         return scaling
-    if _is_unsigned(data):
+    # Levels are 0 and 1, whatever numbers they are written with.
+    levels = likelihood.sums_to_one and _in_unit_interval(statistics)
+    if _is_unsigned(data) and not levels:
         return "unit"
     if likelihood.support == (0.0, 1.0) or (kind == "image" and _in_unit_interval(statistics)):
         return "none"
@@ -124,7 +127,7 @@ def choose_network(
             f"network={part!r} needs rows of kind {' or '.join(map(repr, part.kinds))}, and these "
             f"are of kind {kind!r}: pass network={' or '.join(others)}",
         )
-        if pretrained and isinstance(part, MLP) and part.skip == "auto":
+        if isinstance(part, MLP) and part.skip == "auto" and (pretrained or kind != "table"):
             part = dataclasses.replace(part, skip=False)
         return part.resolved(shape)
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
@@ -139,7 +142,7 @@ def choose_network(
         # it does not: MNIST moved about in a larger frame, in 16 numbers, 14.8 beside 10.6; pieces
         # of photographs 71 beside 58.
         return Conv(activation=activation).resolved(shape)
-    skip = False if pretrained else "auto"
+    skip = False if pretrained or kind != "table" else "auto"
     return MLP(hidden=hidden, activation=activation, skip=skip).resolved(shape)
 
 
@@ -159,7 +162,7 @@ def choose_augmentation(
     """
     if isinstance(augmentation, str) and augmentation == "auto":
         suits = kind == "image" and min(shape[:2]) >= SMALL_IMAGE and code_size >= 20
-        return Shift() if suits else None
+        return Shift() if suits and not splits_blocks(shape, likelihood) else None
     if augmentation is None:
         return None
     part = resolve_part(augmentation, AUGMENTATIONS, "augmentation")

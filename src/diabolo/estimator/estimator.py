@@ -17,7 +17,7 @@ class Autoencoder(Jobs):
     ----------
     code_size : int or "auto", default "auto"
         Numbers in a code. "auto" is the smallest PCA rank that explains 90 % of the scaled data,
-        within 2 and 64.
+        within 2 and 64; sparse codes take eight times as many, bits four times.
     hidden : tuple of int or "auto", default "auto"
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
         by the width of the data; images from 16 × 16 pixels on get `Conv` instead.
@@ -42,11 +42,11 @@ class Autoencoder(Jobs):
     corruption : Corruption, str, tuple of them, or None, default None
         What the encoder sees in training instead of a row, while the target stays clean, for
         example ``Masking(0.3)`` or "gaussian"; several are applied one after the other.
-    likelihood : {"auto", "mse", "bernoulli", "huber", "gaussian"} or Likelihood, default "auto"
+    likelihood : Likelihood or str, default "auto"
         The loss, as minus the log-probability of a row given its code, and with it the output
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
         (linear, squared error) for all others; ``MSE(output="relu")`` suits data that are never
-        negative.
+        negative. The names are "mse", "bernoulli", "huber", "gaussian" and "categorical".
     penalties : tuple of Penalty or str, default ()
         What training adds to the loss to shape the code: "l1", "kl_sparsity", "contractive", or
         ``L1(0.1)`` and so on.
@@ -167,5 +167,5 @@ class Autoencoder(Jobs):
         self.held_out_, self.vitals_ = fitted.held_out, fitted.vitals
         self._set_features()
         if self.stopped_ != "interrupted":
-            warn_of_illness(self.spec_, self.vitals_)
+            warn_of_illness(self.spec_, self.schema_, self.vitals_)
         return self

@@ -26,9 +26,11 @@ from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import REBUILT, Vitals, measure
 from diabolo.likelihoods.base import Likelihood
 from diabolo.pretraining.stack import pretrain
+from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
 from diabolo.training.loop import Record, held_out_losses, train
 from diabolo.training.progress import Progress, progress_for
+from diabolo.training.recovery import warn_of_setbacks
 from diabolo.training.step import trimmed_mean
 
 if TYPE_CHECKING:
@@ -130,12 +132,16 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     record = Record([], None, "interrupted")
     if _pretrain(spec, module, x, held_out, sample[:1024], progress):
         record = train(module, x, torch.from_numpy(held_out), training, epochs, seed, progress)
+        # The line that calls `fit`.
+        warn_of_setbacks(record.setbacks, "Training", training.learning_rate, stacklevel=4)
     if isinstance(module, Ensemble):
         watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
-        losses = held_out_losses(module, watched, seed)
+        losses = held_out_losses(module, watched, seed, training.batch_size)
         module.sort(trimmed_mean(losses, training.trim))
     chosen = np.flatnonzero(held_out)
-    vitals = measure(module, spec, sample, x[torch.from_numpy(chosen[:REBUILT])].cpu())
+    # Drawn, for files are sorted.
+    few = numpy_generator(seed, "vitals").permutation(chosen)[:REBUILT]
+    vitals = measure(module, spec, sample, x[torch.from_numpy(few)].cpu())
     return Fitted(spec, schema, module, record, chosen, vitals)
 
 

@@ -9,14 +9,19 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diabolo.bottlenecks import Gaussian, Plain, Quantized, TopK
+from diabolo.data.schema import Schema
 from diabolo.errors import HealthWarning
 from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import Vitals
-from diabolo.likelihoods import Bernoulli
+from diabolo.likelihoods import MSE, Bernoulli
 
 #: Variance of its mean over the rows below which a unit of a variational code tells nothing
 #: (Burda et al. 2016, section 5.1).
 COLLAPSED = 0.01
+
+#: Rows that would use a unit of a sparse code, were all units used as much, from which one that
+#: none uses is dead.
+USES = 20
 
 #: Illnesses that `fit` warns of; the others need not be wrong, and `doctor` names them.
 SERIOUS = ("dead units", "dead entries")
@@ -46,7 +51,9 @@ class Finding:
         return f"{self.what}: {self.remedy}"
 
 
-def diagnose(spec: Spec, vitals: Vitals, errors: np.ndarray | None = None) -> list[Finding]:
+def diagnose(
+    spec: Spec, schema: Schema, vitals: Vitals, errors: np.ndarray | None = None
+) -> list[Finding]:
     """Return the illnesses of a model, the gravest first.
 
     Parameters
@@ -60,7 +67,7 @@ def diagnose(spec: Spec, vitals: Vitals, errors: np.ndarray | None = None) -> li
         *_collapse(spec, vitals),
         *_fit(spec, vitals),
         *_gradients(vitals),
-        *_range(spec, vitals),
+        *_range(spec, schema, vitals),
     ]
     names = {finding.name for finding in found}
     # One cause, one finding.
@@ -69,10 +76,10 @@ def diagnose(spec: Spec, vitals: Vitals, errors: np.ndarray | None = None) -> li
     return found + ([] if errors is None else list(_unlike(vitals, errors)))
 
 
-def warn_of_illness(spec: Spec, vitals: Vitals) -> None:
+def warn_of_illness(spec: Spec, schema: Schema, vitals: Vitals) -> None:
     """Give a `HealthWarning` for each serious illness."""
     serious = SERIOUS + SERIOUS_LATER * (spec.max_epochs >= LATER)
-    for finding in diagnose(spec, vitals):
+    for finding in diagnose(spec, schema, vitals):
         if finding.name in serious:
             warnings.warn(str(finding), HealthWarning, stacklevel=3)
 
@@ -82,28 +89,32 @@ def _codes(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     sparse = isinstance(spec.bottleneck, TopK)
     rectified = isinstance(spec.bottleneck, Plain) and spec.bottleneck.activation == "relu"
     dead = np.flatnonzero(vitals.active == 0)
-    if len(dead) and (sparse or rectified):
+    # Among few rows, chance alone leaves units of a sparse code unused.
+    expected = vitals.rows * spec.bottleneck.k / size if isinstance(spec.bottleneck, TopK) else 1e9
+    if len(dead) and (rectified or (sparse and expected >= USES)):
         remedy = (
-            f"use a code of about {max(spec.bottleneck.k, size - len(dead))} numbers, or a larger "
-            f"k than {spec.bottleneck.k}"
+            f"use a code of about {max(spec.bottleneck.k, size - len(dead))} numbers, or "
+            f"TopK(k={min(size, 4 * spec.bottleneck.k)})"
             if isinstance(spec.bottleneck, TopK)
             else "use a linear code, bottleneck=Plain(), or a learning rate below "
             f"{spec.training.learning_rate:g}"
         )
         yield Finding(
             "dead units",
-            f"{len(dead)} of {size} code units are never active on the training data "
-            f"({_some(dead)}), so the code is smaller than it says",
+            f"{len(dead)} of {size} code units are never active on {int(vitals.rows):,} rows of "
+            f"the training data ({_some(dead)}), so the code is smaller than it says",
             remedy,
         )
     # In sparse codes most units are silent on most rows, and others can stand in for them.
     idle = np.flatnonzero(_unheard(vitals) & (vitals.active > 0))
-    if len(idle) and not sparse and not isinstance(spec.bottleneck, Gaussian):
+    step = spec.bottleneck.vector if isinstance(spec.bottleneck, Quantized) else 1
+    fewer = max(1, -(-(size - len(idle)) // step)) * step
+    if fewer < size and not sparse and not isinstance(spec.bottleneck, Gaussian):
         yield Finding(
             "idle units",
             f"{len(idle)} of {size} code units carry nothing that the others do not "
             f"({_some(idle)})",
-            f"code_size={max(1, size - len(idle))} does as well",
+            f"code_size={fewer} does as well",
         )
 
 
@@ -115,16 +126,27 @@ def _unheard(vitals: Vitals) -> np.ndarray:
 def _codebook(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     if not isinstance(spec.bottleneck, Quantized):
         return
-    used = (vitals.entries > 0).sum(axis=1)
-    codes = spec.bottleneck.codes
-    enough = vitals.entries.sum(axis=1).min() >= 10 * codes  # rows to tell it by
-    if enough and used.max() < 0.8 * codes:
-        fewer = 1 << max(1, int(used.max() - 1).bit_length())
+    used, (places, codes) = (vitals.entries > 0).sum(axis=1), vitals.entries.shape
+    # So many would be, were all of them as likely.
+    expected = codes * (1 - (1 - 1 / codes) ** float(vitals.rows))
+    poor = np.flatnonzero(used < 0.5 * expected)
+    if vitals.rows < 4 * codes:
+        return
+    if used.max() < 0.8 * expected:
         yield Finding(
             "dead entries",
-            f"at most {used.max()} of {codes} entries of a codebook are ever chosen on the "
-            "training data",
-            f"Quantized(codes={min(fewer, max(2, int(used.max())))}) does as well",
+            f"at most {used.max()} of {codes} entries of a codebook are chosen on "
+            f"{int(vitals.rows):,} rows of the training data",
+            f"Quantized(codes={max(2, int(used.max()))}) does as well",
+        )
+    elif len(poor):
+        vectors = ", ".join(f"{used[place]} in place {place}" for place in poor[:10])
+        fewer = (places - len(poor)) * spec.bottleneck.vector
+        yield Finding(
+            "dead entries",
+            f"some of the places of a code use few of the {codes} entries ({vectors}"
+            f"{', …' if len(poor) > 10 else ''})",
+            f"code_size={fewer}, or Quantized(vector={2 * spec.bottleneck.vector})",
         )
 
 
@@ -136,14 +158,16 @@ def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
         (vitals.spread**2 < COLLAPSED) | _unheard(vitals) | _learned_nothing(vitals)
     )
     if 2 * len(silent) > size:
-        weaker = f"Gaussian(beta={beta / 4:g}), or " if beta > 1 else ""
+        now = spec.bottleneck
+        cures = [f"Gaussian(beta={max(1.0, beta / 4):g})"] if beta > 1 else []
+        cures += ["Gaussian(free_bits=0.5)"] if now.free_bits < 0.5 else []
+        cures += [f"a longer warm_up than {now.warm_up:g}"] if now.warm_up < 0.5 else []
         yield Finding(
             "posterior collapse",
             f"{len(silent)} of {size} code units tell nothing of a row ({_some(silent)}; "
             f"{vitals.kl.sum():.2g} nats in all units together)",
-            f"{weaker}Gaussian(free_bits=0.5), or a longer warm_up than "
-            f"{spec.bottleneck.warm_up:g}; where the data have so few dimensions, "
-            f"code_size={max(1, size - len(silent))}",
+            f"{', or '.join(cures)}; where the data have so few dimensions, "
+            f"code_size={max(1, size - len(silent))}".removeprefix("; "),
         )
     elif len(silent):
         yield Finding(
@@ -162,8 +186,9 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             "nothing learned",
             f"reconstructions are no better than the mean of the data (error {learned:.3g} per "
             f"value, variance {variance:.3g})",
-            f"pass a larger code_size than {spec.code_size}, or max_epochs than "
-            f"{spec.max_epochs}; values that have nothing in common cannot be compressed",
+            f"pass a larger code_size than {spec.code_size}, max_epochs than {spec.max_epochs}, or "
+            f"learning_rate than {spec.training.learning_rate:.2g}; values that have nothing in "
+            "common cannot be compressed",
         )
     elif spec.code_size >= vitals.values and vitals.shuffled < min(
         0.1 * variance, 3 * learned + 1e-3 * variance
@@ -180,8 +205,8 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             "overfitting",
             f"rows that were not learned have {held_out / learned:.1f} times the error of those "
             "that were",
-            f"pass a corruption, fewer hidden layers or units than {spec.network} has, "
-            f"Training(weight_decay={max(1.0, 4 * spec.training.weight_decay):.2g}), or more rows",
+            f"pass corruption=Masking(0.5), fewer hidden layers or units than {spec.network} has, "
+            f"Training(weight_decay={max(3.0, 4 * spec.training.weight_decay):.2g}), or more rows",
         )
 
 
@@ -202,12 +227,12 @@ def _gradients(vitals: Vitals) -> Iterator[Finding]:
         )
 
 
-def _range(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
+def _range(spec: Spec, schema: Schema, vitals: Vitals) -> Iterator[Finding]:
     below, above = (float(share) for share in vitals.beyond)
     if below + above > 0.05 and not isinstance(spec.likelihood, Bernoulli):
         remedy = (
             "likelihood=MSE('relu') keeps them from falling below zero"
-            if below > above
+            if below > above and schema.low.min() >= 0 and spec.likelihood != MSE("relu")
             else "likelihood='bernoulli' with scaling='minmax' keeps them inside"
         )
         yield Finding(

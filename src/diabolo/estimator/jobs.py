@@ -102,7 +102,7 @@ class Jobs(FittedModel):
             As in `transform`.
         """
         X = read_rows(X)
-        values = self._apply(self._encode_input(X, True), self.module_.reconstruct).numpy()
+        values = self._apply(self._encode_input(X, True), self._rebuilt).numpy()
         return self.schema_.decode(values, source=X)
 
     def reconstruction_error(self, X: Any, *, per_value: bool = False) -> np.ndarray:
@@ -142,7 +142,8 @@ class Jobs(FittedModel):
         Returns
         -------
         ndarray of float32 (n,)
-            log p(x | z), summed over the values of a row, in nats and scaled units.
+            log p(x | z), summed over the values of a row, in nats and scaled units; with
+            variational codes the lower bound on log p(x).
 
         Raises
         ------
@@ -181,7 +182,7 @@ class Jobs(FittedModel):
         """
         check_is_fitted(self)
         errors = None if X is None else self.reconstruction_error(X)
-        return diagnose(self.spec_, self.vitals_, errors)
+        return diagnose(self.spec_, self.schema_, self.vitals_, errors)
 
     def sample(self, n: int = 1, *, random_state: Any = None) -> np.ndarray:
         """Return new rows: codes drawn from the prior of a variational model, decoded.
@@ -255,5 +256,12 @@ class Jobs(FittedModel):
     def _codes(self, rows: torch.Tensor) -> torch.Tensor:
         return self.module_.encode(rows).z
 
+    def _rebuilt(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._whole(self.module_.reconstruct(rows))
+
     def _decoded(self, codes: torch.Tensor) -> torch.Tensor:
-        return self.module_.likelihood.mean(self.module_.decode(codes))
+        return self._whole(self.module_.likelihood.mean(self.module_.decode(codes)))
+
+    def _whole(self, mean: torch.Tensor) -> torch.Tensor:
+        counted = all(np.dtype(name).kind in "biu" for name in self.schema_.dtypes)
+        return self.module_.likelihood.whole(mean) if counted else mean

@@ -12,16 +12,14 @@ from diabolo.spec import Part
 
 
 class PartParams(BaseEstimator):
-    """A `BaseEstimator` whose parameters may be frozen parts, so that grids reach their fields."""
+    """A `BaseEstimator` whose parameters may be parts or estimators, in reach of grids."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments; with `deep` also ``argument__field`` of parts."""
         params = super().get_params(deep=False)
         if deep:
             for name, value in list(params.items()):
-                if isinstance(value, Part):
-                    for field in dataclasses.fields(value):
-                        params[f"{name}__{field.name}"] = getattr(value, field.name)
+                params |= {f"{name}__{field}": v for field, v in _fields(value).items()}
         return params
 
     def set_params(self, **params: Any) -> PartParams:
@@ -48,6 +46,9 @@ class PartParams(BaseEstimator):
         # After the whole parts, so that set_params(network=MLP(), network__dropout=0.1) works.
         for name, changes in fields.items():
             part = getattr(self, name)
+            if isinstance(part, BaseEstimator):
+                part.set_params(**changes)
+                continue
             if not isinstance(part, Part):
                 raise SpecError(
                     f"{name}={part!r} has no fields to set: pass {name} as a part first, then "
@@ -58,3 +59,12 @@ class PartParams(BaseEstimator):
             except TypeError as error:
                 raise SpecError(f"{name}: {error}") from None
         return self
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return what can be set inside a parameter, by name."""
+    if isinstance(value, BaseEstimator):
+        return value.get_params()
+    if isinstance(value, Part):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {}

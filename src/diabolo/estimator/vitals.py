@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.bottlenecks import Gaussian, Quantized
+from diabolo.bottlenecks import Gaussian, Quantized, TopK
 from diabolo.device import arithmetic
 from diabolo.ensemble import Ensemble
 from diabolo.estimator.resolved import Spec
@@ -17,9 +17,9 @@ from diabolo.layers import layers_of
 from diabolo.random import torch_generator
 from diabolo.training.scoring import in_chunks
 
-#: Rows that are rebuilt; rows for the gradients; and rows times units of the code for what each
-#: unit adds.
-REBUILT, LEARNED, DECODED = 1000, 256, 4096
+#: Rows that are rebuilt; rows for the gradients; and, for what each unit adds, rows times units of
+#: the code, and codes that are in memory at once.
+REBUILT, LEARNED, DECODED, CODES = 1000, 256, 4096, 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +28,15 @@ class Vitals:
 
     Attributes
     ----------
+    rows : ndarray ()
+        How many rows codes were looked at of.
     active : ndarray (code_size,)
-        Share of rows for which a unit of the code is not zero.
+        Share of them for which a unit of the code is not zero.
     spread : ndarray (code_size,)
         Standard deviation of each unit.
     adds : ndarray (code_size,)
-        By how much the mean squared error per value grows where a unit is fixed at its mean.
+        By how much the mean squared error per value grows where a unit is fixed at its mean; not
+        measured (NaN) where codes are sparse, for units then stand in for each other.
     kl : ndarray (code_size,) or (1,) or (0,)
         Mean divergence of each unit in nats, of all together for a learned prior; none where codes
         are not drawn.
@@ -56,6 +59,7 @@ class Vitals:
         least.
     """
 
+    rows: np.ndarray
     active: np.ndarray
     spread: np.ndarray
     adds: np.ndarray
@@ -88,9 +92,14 @@ def measure(
         else none
     )
     values = {
+        "rows": torch.tensor(len(x)),
         "active": (codes != 0).float().mean(dim=0),
         "spread": codes.std(dim=0, correction=0),
-        "adds": _adds(module, few, codes),
+        "adds": (
+            torch.full((codes.shape[1],), math.nan)
+            if isinstance(spec.bottleneck, TopK)
+            else _adds(module, few, codes)
+        ),
         "learned": errors(few, rebuilt),
         "held_out": errors(held_out, in_chunks(module, held_out, module.reconstruct)),
         "shuffled": errors(*_shuffled(module, few)).mean(),
@@ -114,18 +123,23 @@ def errors(x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
 def _adds(
     module: AutoencoderModule | Ensemble, x: torch.Tensor, codes: torch.Tensor
 ) -> torch.Tensor:
-    units = codes.shape[1]
-    rows = min(len(x), max(8, DECODED // units))
-    unit = torch.arange(units)
-    # (units + 1, rows, units): the last one with all units as they are
-    fixed = torch.cat([codes[:rows].expand(units, -1, -1), codes[None, :rows]])
-    fixed[unit, :, unit] = codes.mean(dim=0)[:, None]
-    rebuilt = in_chunks(
-        module, fixed.flatten(0, 1), lambda z: module.likelihood.mean(module.decode(z))
-    )
-    squared = (rebuilt.unflatten(0, (units + 1, rows)) - x[:rows]).square()
-    error = squared.flatten(1).mean(dim=1)
-    return error[:units] - error[units]
+    means, rows = codes.mean(dim=0), min(len(x), max(8, DECODED // codes.shape[1]))
+    x, codes = x[:rows], codes[:rows]
+
+    def error(fixed: torch.Tensor) -> torch.Tensor:
+        """Return the error of codes (units, rows, code_size), by unit."""
+        rebuilt = in_chunks(
+            module, fixed.flatten(0, 1), lambda z: module.likelihood.mean(module.decode(z))
+        )
+        squared = (rebuilt.unflatten(0, fixed.shape[:2]) - x).square()
+        return squared.flatten(1).mean(dim=1)
+
+    adds = []
+    for units in torch.arange(len(means)).split(max(1, CODES // rows)):
+        fixed = codes.repeat(len(units), 1, 1)
+        fixed[torch.arange(len(units)), :, units] = means[units, None]
+        adds.append(error(fixed))
+    return torch.cat(adds) - error(codes[None])
 
 
 def _shuffled(

@@ -45,6 +45,17 @@ class Likelihood(Part, abc.ABC):
         ``fit`` asks where values sum to 1; `support` is enforced besides.
         """
 
+    def flattened(self, shape: tuple[int, ...]) -> Likelihood:
+        """Return the likelihood of rows (n, *shape) once they are flat, (n, d)."""
+        return self
+
+    def whole(self, mean: torch.Tensor) -> torch.Tensor:
+        """Return the row of whole numbers nearest to a mean, (n, …), for data that holds such.
+
+        Where values may be rounded one by one, all of it is left to who rounds them.
+        """
+        return mean
+
     @abc.abstractmethod
     def log_prob(self, px: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return log p(x | px) value by value, (n, …), in nats."""

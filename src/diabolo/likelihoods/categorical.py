@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.errors import DataError
@@ -65,6 +66,18 @@ class Categorical(Likelihood):
                     f"{first + row} sums to {float(sums[row, place]):g}: divide each row by its "
                     "sum, name the blocks with sizes=…, or pass likelihood='bernoulli' or 'mse'"
                 )
+
+    def flattened(self, shape: tuple[int, ...]) -> Categorical:
+        return Categorical((self.sizes or shape[-1:]) * math.prod(shape[:-1]))
+
+    def whole(self, mean: torch.Tensor) -> torch.Tensor:
+        """Return the likeliest level of each block, as a single one in it."""
+        import torch
+
+        chosen = [
+            torch.zeros_like(b).scatter(-1, b.argmax(-1, True), 1) for b in self._blocks(mean)
+        ]
+        return torch.cat(chosen, dim=-1)
 
     def log_prob(self, px: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         import torch

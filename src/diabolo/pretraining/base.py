@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diabolo.bottlenecks import Bottleneck
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, Network
-from diabolo.spec import AutoInt, Part, require
+from diabolo.spec import AutoFloat, AutoInt, Part, require
 from diabolo.training import Training, steps_an_epoch
 
 if TYPE_CHECKING:
@@ -62,10 +62,13 @@ class Pretraining(Part, abc.ABC):
         Passes over the rows for each layer; "auto" makes a thousand steps or more of them.
     batch_size : int or "auto"
         Rows a step; "auto" is that of the training which follows.
+    learning_rate : float or "auto"
+        Highest rate of each layer's schedule; "auto" is that of the training which follows.
     """
 
     epochs: AutoInt = "auto"
     batch_size: AutoInt = "auto"
+    learning_rate: AutoFloat = "auto"
 
     def validate(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diabolo.pretraining.machine import Machine
 
 #: Activation → units whose mean it is, or nearly is.
-UNITS = {
+UNITS_OF = {
     "sigmoid": "binary",
     "relu": "rectified",
     "silu": "rectified",
@@ -135,7 +135,7 @@ class RBM(Pretraining):
         )
         activation: str = getattr(network, "activation", "")
         layers: Any = getattr(network, "hidden", ())
-        hidden = UNITS.get(activation) if layers else code
+        hidden = UNITS_OF.get(activation) if layers else code
         require(
             hidden is not None,
             f"pretraining=RBM(…) has no units for activation={activation!r}: pass "
@@ -191,7 +191,7 @@ def _units(level: Level) -> tuple[Any, Any]:
 def visible_units(likelihood: Likelihood) -> str | None:
     """Return the kind of units whose values have this likelihood, None if there is none."""
     if isinstance(likelihood, Activated):
-        return UNITS.get(likelihood.activation)
+        return UNITS_OF.get(likelihood.activation)
     if isinstance(likelihood, Bernoulli):
         return "binary"
     if isinstance(likelihood, MSE) and likelihood.output == "relu":
@@ -205,4 +205,4 @@ def hidden_units(bottleneck: Bottleneck) -> str | None:
         return "binary"
     if isinstance(bottleneck, Gaussian):
         return "gaussian"
-    return UNITS.get(getattr(bottleneck, "activation", ""))
+    return UNITS_OF.get(getattr(bottleneck, "activation", ""))

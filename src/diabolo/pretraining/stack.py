@@ -19,6 +19,7 @@ from diabolo.random import derive_seed
 from diabolo.training import Training
 from diabolo.training.loop import train
 from diabolo.training.progress import Progress
+from diabolo.training.recovery import warn_of_setbacks
 from diabolo.training.scoring import in_chunks
 
 
@@ -83,7 +84,7 @@ def _pretrain(
             learner.initialise(derive_seed(seed, "pretraining", i), sample)
         progress.stage = f"layer {i + 1}/{len(stack)}, "
         try:
-            train(
+            record = train(
                 learner.to(device),
                 x,
                 torch.zeros(len(x), dtype=torch.bool),
@@ -96,6 +97,9 @@ def _pretrain(
             raise TrainingError(f"pretraining layer {i + 1} of {len(stack)}: {error}") from None
         finally:
             progress.stage = ""
+        # The line that calls `fit`.
+        part = type(pretraining).__name__
+        warn_of_setbacks(record.setbacks, part, pretraining.learning_rate, stacklevel=7)
         pretraining.put(learner, level)
         x = encoded(x, learner)
         with torch.no_grad(), arithmetic("fp32", device.type):
@@ -106,7 +110,7 @@ def levels(module: AutoencoderModule, bottleneck: Bottleneck) -> list[Level]:
     """Return the layers of the encoder with those of the decoder, from the data upwards."""
     layers = list(module.encoder.layers)
     backs = [module.decoder.output, *reversed(module.decoder.stack.layers)]
-    likelihood, found = module.likelihood, []
+    likelihood, found = module.likelihood.flattened(module.shape), []
     for layer, back in zip(layers, backs, strict=False):
         hidden = Hidden(layer.activation)
         found.append(Level(layer.inputs, layer.outputs, likelihood, hidden, layer, back))
@@ -125,6 +129,7 @@ def _alone(training: Training) -> Training:
         schedule=training.schedule,
         weight_decay=training.weight_decay,
         averaging=0.0,
+        trim=training.trim,
         validation_fraction=0.0,
         precision=training.precision,
     )

@@ -23,7 +23,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
     model : Autoencoder, optional
         An unfitted one is trained, with `noise` where it has no corruption of its own; a fitted
         one is used as it is, and has to have been trained with a corruption. By default
-        ``Autoencoder()``.
+        ``Autoencoder()``. scikit-learn's `clone`, and so each of its searches, takes the fit away;
+        ``FrozenEstimator(model)`` keeps it.
     noise : float, (float, float), Corruption, str or tuple of them, default 0.5
         What is to be taken out. A number is the standard deviation of normal noise in scaled units
         (of a standardised column, or of pixels from 0 to 1), two numbers a range of them.
@@ -68,6 +69,10 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
         SpecError
             If the model is fitted and never saw corrupted rows.
         """
+        require(
+            self.noise not in (None, ()),
+            f"noise={self.noise!r} leaves nothing to be taken out: pass for example noise=0.5",
+        )
         require(
             self.model is None or isinstance(self.model, Autoencoder),
             f"model={self.model!r}: pass an Autoencoder, or None",
@@ -122,5 +127,6 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
 
 
 def _corruption(noise: Any) -> Any:
+    noise = tuple(noise) if isinstance(noise, list) else noise
     numbers = noise if isinstance(noise, tuple) else (noise,)
     return GaussianNoise(noise) if all(map(is_number, numbers)) else noise

@@ -37,12 +37,13 @@ STEPS_A_LOOK = 1000
 @dataclasses.dataclass
 class Record:
     """What happened: one dict per look (losses in nats per value), the look whose weights were
-    kept (None if there was none yet), and how it ended.
+    kept (None if there was none yet), how it ended, and how often it went back before that.
     """
 
     history: list[dict[str, float]]
     kept: int | None
     stopped: str
+    setbacks: int = 0
 
 
 def train(
@@ -69,8 +70,9 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss of an epoch is not finite, also after going back to the last good weights with
-        half the learning rate, `ATTEMPTS` times. The weights are then the best ones so far.
+        If the loss of an epoch or of the held-out rows is not finite, also after going back to the
+        last good weights with half the learning rate, `ATTEMPTS` times. The weights are then the
+        best ones so far.
     """
     number = torch.int32 if len(x) < 1 << 31 else torch.int64
     rows = torch.nonzero(~held_out).squeeze(1).to(x.device, number)
@@ -90,9 +92,24 @@ def train(
     try:
         while done < epochs:
             train_loss = _epoch(step, average, x, rows, done, epochs, seed, progress)
-            if not recovery.keep(train_loss):
+            good, loss, row = recovery.sound(train_loss), float(train_loss), None
+            if good and ((done + 1) % interval == 0 or done + 1 == epochs):
+                with average.in_place():
+                    row = {"epoch": done + 1, "train": _per_value(loss, x)}
+                    if watched:
+                        losses = held_out_losses(module, x_held_out, seed, training.batch_size)
+                        loss = float(trimmed_mean(losses, training.trim).mean())
+                        row["held_out"] = _per_value(loss, x)
+                    good = math.isfinite(loss)
+                    if good:
+                        row["learning_rate"] = step.learning_rate
+                        row["seconds"] = time.perf_counter() - began
+                        history.append(row)
+                        progress.epoch(row)
+                        best.look(loss, len(history) - 1, by_held_out=watched)
+            if not good:
                 if recovery.times == ATTEMPTS:
-                    raise _diverged(float(train_loss), done + 1, training, step)
+                    raise _diverged(loss, done + 1, training, step)
                 recovery.go_back()
                 rate = training.learning_rate / 2**recovery.times
                 # Anew, for its moments are no numbers either.
@@ -100,22 +117,8 @@ def train(
                 step = Step(module, slower, len(rows), epochs)
                 average.restart()
                 continue
+            recovery.keep()
             done += 1
-            if done % interval and done < epochs:
-                continue
-            row = {"epoch": done, "train": _per_value(train_loss, x)}
-            with average.in_place():
-                if watched:
-                    losses = held_out_losses(module, x_held_out, seed)
-                    row["held_out"] = _per_value(trimmed_mean(losses, training.trim).mean(), x)
-                row["learning_rate"] = step.learning_rate
-                row["seconds"] = time.perf_counter() - began
-                history.append(row)
-                progress.epoch(row)
-                criterion = row.get("held_out", row["train"])
-                if not math.isfinite(criterion):
-                    raise _diverged(criterion, done, training, step)
-                best.look(criterion, len(history) - 1, by_held_out=watched)
             if training.early_stopping and watched and best.age >= training.patience:
                 stopped = f"no better for {training.patience} looks"
                 break
@@ -132,15 +135,7 @@ def train(
     finally:
         best.restore()
         progress.close()
-    if recovery.times:
-        warnings.warn(
-            f"the loss became infinite or no number {recovery.times} time(s); training went back "
-            f"and halved the learning rate, at last to {step.training.learning_rate:g}: pass "
-            f"Training(learning_rate={step.training.learning_rate:.1g}) to start with that",
-            HealthWarning,
-            stacklevel=5,  # the line that calls `fit`
-        )
-    return Record(history, best.kept, stopped)
+    return Record(history, best.kept, stopped, recovery.times)
 
 
 def _epoch(
@@ -172,14 +167,15 @@ def _epoch(
 
 
 @torch.no_grad()
-def held_out_losses(module: Learner, x: torch.Tensor, seed: int) -> torch.Tensor:
+def held_out_losses(module: Learner, x: torch.Tensor, seed: int, batch_size: int) -> torch.Tensor:
     """Return the objective of rows x (n, *shape) that were not learned from, (n,) or (n, members).
 
     Corruption and penalties belong to what the model is for, so they are part of it; their noise is
     the same at each look, so that looks compare weights and not draws.
     """
     device = next(module.parameters()).device
-    pieces = x.split(chunk_rows(module, device.type))
+    # Not fewer than a batch: some costs are of its mean.
+    pieces = x.split(max(batch_size, chunk_rows(module, device.type)))
     with arithmetic("fp32", device.type):
         losses = [
             module(piece.to(device), Noise(seed, "held out", i, device=str(device)), False)
@@ -215,8 +211,8 @@ def _whose(history: list[dict[str, float]], kept: int | None) -> str:
     return f"the best weights so far, those of epoch {history[kept]['epoch']}"
 
 
-def _per_value(loss: torch.Tensor, x: RowsLike) -> float:
-    return float(loss) / max(1, math.prod(x.shape[1:]))
+def _per_value(loss: float, x: RowsLike) -> float:
+    return loss / max(1, math.prod(x.shape[1:]))
 
 
 class _Best:

@@ -53,7 +53,7 @@ class Head(nn.Module, abc.ABC):
         ----------
         noise : Noise, optional
             Given for what training minimises; without it codes are a function of h alone, and
-            have no costs but those that belong to a row's log-probability.
+            what they cost is told by `costs`.
         learning : bool
             Whether these rows are learned from. Only then what the head keeps between steps
             changes.
@@ -62,6 +62,10 @@ class Head(nn.Module, abc.ABC):
     @abc.abstractmethod
     def centre(self, h: torch.Tensor) -> None:
         """Set the biases, and all else that starts from data, on these features."""
+
+    def costs(self, h: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what codes without noise cost, as `Code.costs`."""
+        return self(h).costs
 
     def scored(self, h: torch.Tensor) -> Iterator[Code]:
         """Yield the codes at which rows are scored; a score is the mean over them."""

@@ -52,8 +52,7 @@ class GaussianHead(Head):
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
         mean, log_var = self.posterior(h)
         if noise is None:
-            divergence = self.prior.divergence(mean, mean, log_var)
-            return Code(mean, {"kl": self.beta * divergence.sum(dim=1)})
+            return Code(mean, {})
         z = mean + noise.normal(mean.shape) * (log_var / 2).exp()
         divergence = self.prior.divergence(z, mean, log_var)
         if self.free_bits:
@@ -71,15 +70,29 @@ class GaussianHead(Head):
         So the score is the bound on log p(x), and yet a function of the row alone.
         """
         mean, log_var = self.posterior(h)
-        for draw in torch.from_numpy(_fixed_draws(mean.shape[1])).to(h.device):
-            for side in (draw, -draw):
-                z = mean + side * (log_var / 2).exp()
-                yield Code(z, {"kl": self.prior.divergence(z, mean, log_var).sum(dim=1)})
+        for z in _drawn(mean, log_var):
+            yield Code(z, {"kl": self.prior.divergence(z, mean, log_var).sum(dim=1)})
+
+    def divergence(self, h: torch.Tensor) -> torch.Tensor:
+        """Return KL(q ‖ p), (n, terms) as in `Prior`: the mean over those draws if need be."""
+        mean, log_var = self.posterior(h)
+        draws = [mean] if self.prior.exact else _drawn(mean, log_var)
+        return torch.stack([self.prior.divergence(z, mean, log_var) for z in draws]).mean(dim=0)
+
+    def costs(self, h: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"kl": self.beta * self.divergence(h).sum(dim=1)}
 
     @torch.no_grad()
     def centre(self, h: torch.Tensor) -> None:
         centre(self.mean, h)
         self.log_var.bias.zero_()
+
+
+def _drawn(mean: torch.Tensor, log_var: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield the codes (n, code_size) at the fixed draws of N(mean, exp(log_var))."""
+    for draw in torch.from_numpy(_fixed_draws(mean.shape[1])).to(mean.device):
+        for side in (draw, -draw):
+            yield mean + side * (log_var / 2).exp()
 
 
 def _fixed_draws(code_size: int) -> np.ndarray:

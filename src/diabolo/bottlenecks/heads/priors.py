@@ -12,6 +12,9 @@ from torch import nn
 class Prior(nn.Module, abc.ABC):
     """A density over codes (n, code_size)."""
 
+    #: Whether `divergence` is exact, and so does not depend on the draw.
+    exact = False
+
     @abc.abstractmethod
     def divergence(
         self, z: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor
@@ -32,6 +35,8 @@ class Prior(nn.Module, abc.ABC):
 
 class NormalPrior(Prior):
     """N(0, 1) in each unit."""
+
+    exact = True
 
     def __init__(self, code_size: int):
         super().__init__()
@@ -73,9 +78,15 @@ class MixturePrior(Prior):
         return (log_normal(z, mean, log_var) - self.log_prob(z))[:, None]
 
     def log_prob(self, z: torch.Tensor) -> torch.Tensor:
-        means, log_vars = self.means.view(self.shape), self.log_vars.view(self.shape)
-        each = log_normal(z[:, None], means, log_vars)  # beside (n, 1, k) -> (n, components)
-        return torch.logsumexp(each + self.logits.log_softmax(dim=0), dim=1)
+        # Squares of differences, taken apart into products: a tenth of the time of n × components ×
+        # k differences. In fp64, for what is large in them cancels.
+        wide = z.double()
+        means, log_vars = (p.double().view(self.shape) for p in (self.means, self.log_vars))
+        precisions = (-log_vars).exp()
+        of_both = wide.square() @ precisions.T - 2 * wide @ (means * precisions).T
+        of_one = (means.square() * precisions + log_vars + math.log(2 * math.pi)).sum(dim=1)
+        shares = self.logits.double().log_softmax(dim=0)
+        return torch.logsumexp(shares - 0.5 * (of_both + of_one), dim=1).to(z.dtype)
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         shares = self.logits.detach().cpu().softmax(dim=0)

@@ -38,7 +38,8 @@ class TopKHead(Head):
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
         u = full(nn.functional.linear(h, self.layer.weight))
-        if noise is None or not learning:
+        # One row has no variance.
+        if noise is None or not learning or len(u) == 1:
             return Code(self._largest(self._scaled(u, self.mean, self.variance).relu(), self.k), {})
         mean, variance = u.mean(dim=0), u.var(dim=0, correction=0)
         s = self._scaled(u, mean, variance)

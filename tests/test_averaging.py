@@ -13,27 +13,38 @@ from diabolo.training.averaging import LOOKS_BACK, Average
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("horizon", [2, 15, 50, 400])
-def test_the_mean_forgets_at_the_rate_of_its_horizon(horizon):
+@pytest.mark.parametrize("share", [0.02, 0.08, 0.5, 1.0])
+def test_the_mean_looks_back_over_a_share_of_the_steps_so_far(share):
     weight = torch.zeros(())
-    average = Average([weight], horizon)
+    average = Average([weight], share, 1200)
     values = np.sin(np.arange(1, 1201) / 37)
-    every = max(1, int(horizon / LOOKS_BACK))
+    every = max(1, int(share * 1200 / LOOKS_BACK))
     wanted = None
     for i, value in enumerate(values):
         weight.fill_(value)
         average.step()
         if (i + 1) % every == 0:
-            share = 1.0 if wanted is None else max(every / horizon, every / (i + 1))
-            wanted = value * share + (0 if wanted is None else wanted * (1 - share))
+            new = 1.0 if wanted is None else min(1.0, every / (share * (i + 1)))
+            wanted = value * new + (0 if wanted is None else wanted * (1 - new))
     with average.in_place():
         assert float(weight) == pytest.approx(wanted, abs=1e-4)
     assert float(weight) == pytest.approx(values[-1])
 
 
+def test_the_mean_age_of_what_is_averaged_is_the_share_of_the_steps():
+    weight = torch.zeros((), dtype=torch.float64)
+    average = Average([weight], 0.1, 10_000)
+    for i in range(10_000):
+        weight.fill_(float(i))
+        average.step()
+    # A mean m of the steps t that follows them by dm/dt = (t − m) / (0.1 t) is t / 1.1.
+    with average.in_place():
+        assert float(weight) == pytest.approx(10_000 / 1.1, rel=0.01)
+
+
 def test_without_a_horizon_the_weights_are_those_of_the_moment():
     weight = torch.zeros(3)
-    average = Average([weight], 1.9)
+    average = Average([weight], 0.019, 100)
     for value in (1.0, 2.0):
         weight.fill_(value)
         average.step()
@@ -43,7 +54,7 @@ def test_without_a_horizon_the_weights_are_those_of_the_moment():
 
 def test_weights_come_back_when_a_look_fails():
     weight = torch.zeros(3)
-    average = Average([weight], 2)
+    average = Average([weight], 1.0, 3)
     for value in (1.0, 2.0, 3.0):
         weight.fill_(value)
         average.step()

@@ -273,3 +273,24 @@ def test_what_a_unit_adds_is_what_is_lost_without_it():
         kept = (model.reconstruct(X) - X) / model.schema_.scale
         adds = (lost**2 - kept**2)[learned].mean()
         assert model.vitals_.adds[unit] == pytest.approx(adds, rel=0.05)
+
+
+def test_gradients_are_known_where_codes_have_slopes_in_training_only():
+    for bottleneck in (Quantized(16), "binary"):
+        model = tiny(code_size=4, bottleneck=bottleneck).fit(table())
+        assert np.isfinite(model.vitals_.gradients).all()
+
+
+def test_more_entries_than_rows_and_rows_that_are_all_the_same():
+    model = tiny(bottleneck=Quantized(4096)).fit(table(450))
+    (finding,) = [f for f in model.diagnose() if f.name == "dead entries"]
+    assert "4,096 entries" in finding.what and "codes=64" in finding.remedy
+    same = tiny().fit(np.ones((50, 4)))
+    assert [f.name for f in same.diagnose()] == ["nothing to learn"]
+
+
+def test_where_nothing_was_learned_the_cause_is_told_first():
+    with pytest.warns(HealthWarning, match=r"no better than the mean.*silu"):
+        model = Autoencoder(3, network=SLOW, random_state=0, max_epochs=10).fit(table())
+    found = {f.name: f.remedy for f in model.diagnose()}
+    assert found["nothing learned"] == found["vanishing gradients"]

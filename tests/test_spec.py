@@ -6,8 +6,10 @@ import dataclasses
 import json
 import re
 
+import numpy as np
 import pytest
 
+from diabolo import Autoencoder
 from diabolo.bottlenecks import BOTTLENECKS, Binary, Gaussian, Plain, Quantized, TopK
 from diabolo.corruptions import CORRUPTIONS, BlockMasking, GaussianNoise, Masking
 from diabolo.errors import DiaboloError, SpecError
@@ -169,3 +171,14 @@ def test_a_part_is_read_from_a_word(text, part):
 def test_what_is_no_part_is_refused(text, message):
     with pytest.raises(SpecError, match=re.escape(message)):
         parse_part(text, CORRUPTIONS)
+
+
+def test_a_class_in_place_of_a_part_is_told_apart():
+    with pytest.raises(SpecError, match=r"bottleneck=Gaussian is a class: pass Gaussian\(\)"):
+        Autoencoder(2, bottleneck=Gaussian).fit(np.ones((9, 3)))
+    assert Autoencoder(2, penalties=None, max_epochs=1).fit(np.eye(9)).spec_.penalties == ()
+
+
+def test_small_sparse_codes_keep_more_than_one_number():
+    kept = {size: TopK().resolved(size).k for size in (1, 2, 4, 8, 16, 32, 64, 512)}
+    assert kept == {1: 1, 2: 1, 4: 2, 8: 4, 16: 4, 32: 4, 64: 8, 512: 64}

@@ -50,6 +50,8 @@ def resolve_part(value: Any, table: Mapping[str, type[P]], argument: str) -> P:
         return table[value]()
     if type(value) in table.values():
         return value
+    if isinstance(value, type) and value in table.values():
+        raise SpecError(f"{argument}={value.__name__} is a class: pass {value.__name__}()")
     choices = ", ".join(repr(name) for name in table)
     classes = ", ".join(f"{part.__name__}(…)" for part in table.values())
     raise SpecError(f"{argument}={value!r} is not known: pass one of {choices}, or {classes}")

@@ -101,7 +101,9 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[str, n
 
     folder = Path(path)
     if not os.path.isdir(folder):  # noqa: PTH112, Path.is_dir raises below a closed folder
-        raise ModelError(f"{folder}: there is no such model folder")
+        there = os.path.lexists(folder)
+        what = "this is no folder, and models are" if there else "there is no such model folder"
+        raise ModelError(f"{folder}: {what}")
     config = _config(folder)
     try:
         data = (folder / TENSORS).read_bytes()

@@ -20,7 +20,7 @@ from diabolo.data.readers import open_source
 from diabolo.errors import HealthWarning
 from diabolo.likelihoods import MSE, Huber
 from diabolo.networks import MLP, Conv
-from diabolo.penalties import L1
+from diabolo.penalties import L1, Contractive
 from diabolo.pretraining import Layerwise
 from diabolo.recipes import RECIPES
 from diabolo.training import Training
@@ -166,6 +166,9 @@ def test_every_recipe_trains_by_name_as_in_python(recipe, diabolo, tmp_path):
         ("convolutional", ("--hidden", "8"), {"network": Conv(hidden=(8,))}),
         ("convolutional", ("--activation", "relu"), {"network": Conv(activation="relu")}),
         ("masked", ("--corruption", "none"), {"corruption": None}),
+        ("denoising", ("--corruption-level", "0.5"), {"corruption": Masking(0.5)}),
+        ("masked", ("--corruption-level", "0.6"), {"corruption": Masking(0.6)}),
+        ("contractive", ("--penalty-weight", "0.5"), {"penalties": Contractive(0.5)}),
         ("variational", ("--bottleneck", "none"), None),
         ("variational", ("--code-activation", "sigmoid"), None),
         ("convolutional", ("--dropout", "0.1"), None),

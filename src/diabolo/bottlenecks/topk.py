@@ -11,8 +11,8 @@ from diabolo.spec import AutoInt, is_number, require
 if TYPE_CHECKING:
     from diabolo.bottlenecks.heads.base import Head
 
-#: Numbers of a code for each that is kept, on "auto".
-OVERCOMPLETE = 8
+#: Numbers of a code for each that is kept, on "auto"; and how many are kept in small codes.
+OVERCOMPLETE, FEW = 8, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TopK(Bottleneck):
     Parameters
     ----------
     k : int or "auto"
-        Numbers kept in each code; "auto" is an eighth of them.
+        Numbers kept in each code; "auto" is an eighth of them, but four or half of them at least.
     auxiliary : float
         Weight of what unused units learn from, beside −log p(x | z).
     """
@@ -53,7 +53,8 @@ class TopK(Bottleneck):
 
     def resolved(self, code_size: int) -> TopK:
         if self.k == "auto":
-            return dataclasses.replace(self, k=max(1, code_size // OVERCOMPLETE))
+            least = max(1, min(FEW, code_size // 2))
+            return dataclasses.replace(self, k=max(least, code_size // OVERCOMPLETE))
         require(
             self.k <= code_size,
             f"TopK(k={self.k}) keeps more numbers than a code of {code_size} has: pass a larger "

@@ -87,7 +87,7 @@ def _measures(vitals: Vitals) -> list[tuple[str, str]]:
         used, codes = (vitals.entries > 0).sum(axis=1), vitals.entries.shape[1]
         each = ", ".join(map(str, used[:UNITS])) + (", …" if len(used) > UNITS else "")
         rows.append((f"entries used of {codes}, by place", each))
-    gradients = ", ".join(f"{size:.2g}" for size in vitals.gradients)
+    gradients = ", ".join("–" if np.isnan(g) else f"{g:.2g}" for g in vitals.gradients)
     rows.append(("relative gradients by layer", gradients))
     return rows
 

@@ -23,7 +23,7 @@ from diabolo.networks import NETWORKS, Network
 from diabolo.penalties import PENALTIES
 from diabolo.pretraining import PRETRAINING
 from diabolo.recipes import RECIPES
-from diabolo.spec import require
+from diabolo.spec import require, resolve_part
 from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 SINGLE = {name: part for name, part in CORRUPTIONS.items() if name != "chain"}
@@ -143,8 +143,8 @@ def train(
         **layers,
         **_code(bottleneck or own.get("bottleneck"), code_activation),
         **_named("pretraining", pretraining),
-        **_named("corruption", corruption, "--corruption-level", corruption_level, SINGLE),
-        **_named("penalties", penalty, "--penalty-weight", penalty_weight, PENALTIES),
+        **_named("corruption", corruption, own, "--corruption-level", corruption_level, SINGLE),
+        **_named("penalties", penalty, own, "--penalty-weight", penalty_weight, PENALTIES),
     )
     began = time.perf_counter()
     with common.about(source.path):
@@ -210,11 +210,17 @@ def _layers(network: Any, **options: Any) -> dict[str, Any]:
 def _named(
     argument: str,
     part: Any,
+    own: Mapping[str, Any] = MappingProxyType({}),
     option: str = "",
     number: float | None = None,
     table: Mapping[str, type] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return the estimator's argument for a part and its first field, unless the recipe has it."""
+    """Return the estimator's argument for a part and its first field, unless the recipe has it.
+
+    The field may be that of the recipe's own part.
+    """
+    if part is None and number is not None and argument in own:
+        part = resolve_part(own[argument], table, argument)
     if part in (None, "none"):
         require(number is None, f"{option} of what? Name one of {', '.join(table)}")
         return {} if part is None else {argument: () if argument == "penalties" else None}

@@ -115,12 +115,13 @@ def choose_network(
     Where it is to be pretrained, "auto" means dense layers and nothing beside them.
     """
     if network is not None:
+        part = resolve_part(network, NETWORKS, "network")
         for name, value in (("hidden", hidden), ("activation", activation)):
             require(
                 isinstance(value, str) and value == "auto",
-                f"{name}={value!r} beside network={network!r}: set it inside the network",
+                f"{name}={value!r} beside network={network!r}: set it inside the network, "
+                f"network={type(part).__name__}({name}={value!r})",
             )
-        part = resolve_part(network, NETWORKS, "network")
         others = [f"{cls.__name__}(…)" for cls in NETWORKS.values() if kind in cls.kinds]
         require(
             kind in part.kinds,
@@ -182,6 +183,7 @@ def choose_corruption(corruption: Any, kind: str, shape: tuple[int, ...]) -> Cor
 
 def choose_penalties(penalties: Any, bottleneck: Bottleneck) -> tuple[Penalty, ...]:
     """Return the penalties, of which there may be none, one, or several of different kinds."""
+    penalties = () if penalties is None else penalties
     several = penalties if isinstance(penalties, tuple | list) else (penalties,)
     parts = tuple(resolve_part(part, PENALTIES, "penalties") for part in several)
     for part in parts:

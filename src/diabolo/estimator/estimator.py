@@ -47,7 +47,7 @@ class Autoencoder(Jobs):
         activation. "auto" is Bernoulli (sigmoid, cross-entropy) for values in [0, 1] and MSE
         (linear, squared error) for all others; ``MSE(output="relu")`` suits data that are never
         negative. The names are "mse", "bernoulli", "huber", "gaussian" and "categorical".
-    penalties : tuple of Penalty or str, default ()
+    penalties : Penalty, str, tuple of them, or None, default ()
         What training adds to the loss to shape the code: "l1", "kl_sparsity", "contractive", or
         ``L1(0.1)`` and so on.
     pretraining : {"rbm", "layerwise"}, Pretraining or None, default None

@@ -141,7 +141,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     chosen = np.flatnonzero(held_out)
     # Drawn, for files are sorted.
     few = numpy_generator(seed, "vitals").permutation(chosen)[:REBUILT]
-    vitals = measure(module, spec, sample, x[torch.from_numpy(few)].cpu())
+    vitals = measure(module, spec, sample, x[torch.from_numpy(few)].cpu(), learned)
     return Fitted(spec, schema, module, record, chosen, vitals)
 
 
@@ -189,7 +189,11 @@ def _sample_rows(shape: tuple[int, ...]) -> int:
 def _refuse_outside(outside: tuple[int, str] | None, likelihood: Likelihood) -> None:
     if outside is not None:
         low, high = likelihood.support
-        cure = "likelihood='mse', or scaling='minmax'" if high == 1 else "likelihood='mse'"
+        cure = "likelihood='mse'"
+        if likelihood.sums_to_one:
+            cure = f"rows divided by their sums, or {cure}"
+        elif high == 1:
+            cure += ", or scaling='minmax'"
         raise DataError(
             f"likelihood={likelihood!r} needs values from {low:g} to {high:g}, and "
             f"{outside[0]} lie outside, for example {outside[1]}: pass {cure}"

@@ -48,7 +48,12 @@ def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> np.ndarray:
         isinstance(steps, int | np.integer) and not isinstance(steps, bool) and steps >= 2,
         f"steps={steps!r} must be a whole number ≥ 2",
     )
-    one = np.ndim(a) == len(model.schema_.shape)
+    shape = model.schema_.shape
+    for name, rows in (("a", a), ("b", b)):
+        has = np.shape(rows)
+        if has[-len(shape) :] != shape or len(has) > len(shape) + 1:
+            raise SchemaError(f"{name} has shape {has}: a row of the model has {shape}")
+    one = np.ndim(a) == len(shape)
     start, end = (model.transform(np.asarray(x)[None] if one else x) for x in (a, b))
     if start.shape != end.shape:
         raise SchemaError(f"a has {len(start)} rows, and b {len(end)}: a way needs both ends")

@@ -23,6 +23,9 @@ COLLAPSED = 0.01
 #: none uses is dead.
 USES = 20
 
+#: Why nothing may have been learned, other than too little of everything.
+CAUSES = ("little of the range", "vanishing gradients")
+
 #: Illnesses that `fit` warns of; the others need not be wrong, and `doctor` names them.
 SERIOUS = ("dead units", "dead entries")
 
@@ -69,10 +72,18 @@ def diagnose(
         *_gradients(vitals),
         *_range(spec, schema, vitals),
     ]
-    names = {finding.name for finding in found}
+    by_name = {finding.name: finding for finding in found}
     # One cause, one finding.
     implied = {"posterior collapse": "nothing learned", "nothing learned": "idle units"}
-    found = [f for f in found if f.name not in {implied.get(name) for name in names}]
+    found = [f for f in found if f.name not in {implied.get(name) for name in by_name}]
+    causes = [by_name[name] for name in CAUSES if name in by_name]
+    if causes:
+        found = [
+            dataclasses.replace(f, what=f"{f.what}; {causes[0].what}", remedy=causes[0].remedy)
+            if f.name == "nothing learned"
+            else f
+            for f in found
+        ]
     return found + ([] if errors is None else list(_unlike(vitals, errors)))
 
 
@@ -130,9 +141,15 @@ def _codebook(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     # So many would be, were all of them as likely.
     expected = codes * (1 - (1 - 1 / codes) ** float(vitals.rows))
     poor = np.flatnonzero(used < 0.5 * expected)
-    if vitals.rows < 4 * codes:
+    if vitals.learned_rows < codes:
+        yield Finding(
+            "dead entries",
+            f"a codebook has {codes:,} entries, and {int(vitals.learned_rows):,} rows were learned",
+            f"Quantized(codes={max(2, 1 << int(vitals.learned_rows / 4).bit_length() >> 1)})",
+        )
+    elif vitals.rows < 4 * codes:
         return
-    if used.max() < 0.8 * expected:
+    elif used.max() < 0.8 * expected:
         yield Finding(
             "dead entries",
             f"at most {used.max()} of {codes} entries of a codebook are chosen on "
@@ -180,6 +197,12 @@ def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
 def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     learned, variance = float(vitals.learned.mean()), float(vitals.variance)
     if variance == 0:
+        rows = int(vitals.rows)
+        yield Finding(
+            "nothing to learn",
+            "there is one row" if rows == 1 else f"all of {rows:,} rows are the same",
+            "train on rows that differ",
+        )
         return
     if _learned_nothing(vitals):
         yield Finding(

@@ -14,7 +14,7 @@ from diabolo.device import arithmetic
 from diabolo.ensemble import Ensemble
 from diabolo.estimator.resolved import Spec
 from diabolo.layers import layers_of
-from diabolo.random import torch_generator
+from diabolo.random import Noise, torch_generator
 from diabolo.training.scoring import in_chunks
 
 #: Rows that are rebuilt; rows for the gradients; and, for what each unit adds, rows times units of
@@ -28,8 +28,8 @@ class Vitals:
 
     Attributes
     ----------
-    rows : ndarray ()
-        How many rows codes were looked at of.
+    rows, learned_rows : ndarray ()
+        How many rows codes were looked at of, and how many were learned from.
     active : ndarray (code_size,)
         Share of them for which a unit of the code is not zero.
     spread : ndarray (code_size,)
@@ -60,6 +60,7 @@ class Vitals:
     """
 
     rows: np.ndarray
+    learned_rows: np.ndarray
     active: np.ndarray
     spread: np.ndarray
     adds: np.ndarray
@@ -75,9 +76,21 @@ class Vitals:
 
 
 def measure(
-    module: AutoencoderModule | Ensemble, spec: Spec, x: torch.Tensor, held_out: torch.Tensor
+    module: AutoencoderModule | Ensemble,
+    spec: Spec,
+    x: torch.Tensor,
+    held_out: torch.Tensor,
+    learned: int,
 ) -> Vitals:
-    """Measure a model on learned and held-out rows, x (n, *shape) and (m, *shape), on the CPU."""
+    """Measure a model on some of the rows that it learned, and on held-out ones.
+
+    Parameters
+    ----------
+    x, held_out : Tensor (n, *shape), (m, *shape)
+        On the CPU.
+    learned : int
+        Of how many rows x are some.
+    """
     codes = in_chunks(module, x, lambda rows: module.encode(rows).z)
     few = x[:REBUILT]
     rebuilt = in_chunks(module, few, module.reconstruct)
@@ -93,6 +106,7 @@ def measure(
     )
     values = {
         "rows": torch.tensor(len(x)),
+        "learned_rows": torch.tensor(learned),
         "active": (codes != 0).float().mean(dim=0),
         "spread": codes.std(dim=0, correction=0),
         "adds": (
@@ -155,7 +169,8 @@ def _gradients(module: AutoencoderModule | Ensemble, x: torch.Tensor) -> torch.T
     weights = [layer.weight for layer in layers_of(module)]
     device = weights[0].device
     with arithmetic("fp32", device.type), torch.enable_grad():
-        loss = module(x.to(device)).mean()
+        # With noise: codes of entries and bits have their slopes in training only.
+        loss = module(x.to(device), Noise(0, "vitals", device=str(device)), False).mean()
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     sizes = [
         math.nan if g is None else float(g.norm() / w.detach().norm().clamp(min=1e-30))

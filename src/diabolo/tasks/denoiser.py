@@ -8,11 +8,11 @@ from typing import Any
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from diabolo.corruptions import GaussianNoise
+from diabolo.corruptions import CORRUPTIONS, GaussianNoise
 from diabolo.errors import SpecError
 from diabolo.estimator import Autoencoder
 from diabolo.estimator.params import PartParams
-from diabolo.spec import is_number, require
+from diabolo.spec import is_number, require, resolve_part
 
 
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
@@ -129,4 +129,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
 def _corruption(noise: Any) -> Any:
     noise = tuple(noise) if isinstance(noise, list) else noise
     numbers = noise if isinstance(noise, tuple) else (noise,)
-    return GaussianNoise(noise) if all(map(is_number, numbers)) else noise
+    if all(map(is_number, numbers)):
+        return GaussianNoise(noise)
+    parts = tuple(resolve_part(part, CORRUPTIONS, "noise") for part in numbers)
+    return parts if isinstance(noise, tuple) else parts[0]

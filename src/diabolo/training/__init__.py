@@ -38,7 +38,7 @@ class Training(Part):
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
         weights, which the data outweigh as they grow; for Muon it is at least 0.3.
     averaging : float
-        Share of the run's steps over which the weights are averaged for the looks, and for the
+        Share of the steps so far over which the weights are averaged for the looks, and for the
         model that is kept; 0 takes those of the moment.
     members : int
         Autoencoders that are trained at once, in one batched product, from different first

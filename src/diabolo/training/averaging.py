@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-#: Times that the weights enter the mean within its horizon: more would cost time and change little.
+#: Times that the weights enter the mean within its last horizon: more would cost time and change
+#: little.
 LOOKS_BACK = 20
 
 
@@ -15,22 +16,26 @@ class Average:
     """An exponential mean of weights, which swing less than they do (Polyak & Juditsky 1992).
 
     In the middle of a training, at high learning rates, the mean is far better than the weights of
-    the moment; at its end, when the rate has fallen to zero, it is the same.
+    the moment; at its end, when the rate has fallen to zero, it is the same. It looks back over a
+    share of the steps so far (Karras et al. 2024, section 3.1): at first weights go a long way in
+    few steps, and a mean over it is no good place to be.
 
     Parameters
     ----------
     parameters : sequence of Tensor
         They change in place.
-    horizon : float
-        Steps that the mean looks back over; below 2 there is none.
+    share : float
+        Of the steps so far, that the mean looks back over.
+    steps : int
+        Of the whole run; where the share of it is less than 2, there is no mean.
     """
 
-    def __init__(self, parameters: Sequence[torch.Tensor], horizon: float):
+    def __init__(self, parameters: Sequence[torch.Tensor], share: float, steps: int):
         self.weights = [parameter.detach() for parameter in parameters]
         self.mean: list[torch.Tensor] | None = None
-        self.on = horizon >= 2
-        self.every = max(1, int(horizon / LOOKS_BACK))
-        self.share = self.every / max(1.0, horizon)
+        self.on = share * steps >= 2
+        self.every = max(1, int(share * steps / LOOKS_BACK))
+        self.share = share
         self.steps = 0
 
     def step(self) -> None:
@@ -41,8 +46,7 @@ class Average:
         if self.mean is None:
             self.mean = [weight.clone() for weight in self.weights]
             return
-        # An even mean until there is enough to look back on.
-        share = max(self.share, self.every / self.steps)
+        share = min(1.0, self.every / (self.share * self.steps))
         torch._foreach_lerp_(self.mean, self.weights, share)
 
     def restart(self) -> None:

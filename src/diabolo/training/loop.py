@@ -83,7 +83,7 @@ def train(
     stopped = "all epochs done"
     step = Step(module, training, len(rows), epochs)
     weights = list(module.parameters())
-    average = Average(weights, training.averaging * step.an_epoch * epochs)
+    average = Average(weights, training.averaging, step.an_epoch * epochs)
     recovery = Recovery(weights)
     interval = min(-(-epochs // LOOKS), max(1, STEPS_A_LOOK // step.an_epoch))
     began = time.perf_counter()

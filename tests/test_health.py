@@ -283,7 +283,7 @@ def test_gradients_are_known_where_codes_have_slopes_in_training_only():
 
 def test_more_entries_than_rows_and_rows_that_are_all_the_same():
     model = tiny(bottleneck=Quantized(4096)).fit(table(450))
-    (finding,) = [f for f in model.diagnose() if f.name == "dead entries"]
+    (finding,) = [f for f in model.diagnose() if f.name == "more entries than rows"]
     assert "4,096 entries" in finding.what and "codes=64" in finding.remedy
     same = tiny().fit(np.ones((50, 4)))
     assert [f.name for f in same.diagnose()] == ["nothing to learn"]

@@ -157,7 +157,7 @@ def test_models_of_one_row_and_of_batches_of_one_row_are_finite(norm):
 def test_the_mean_of_the_weights_goes_with_the_mean_of_their_statistics():
     module = built(MLP((6,), norm="batch"))
     norm = module.encoder.norms[0]
-    average = Average(list(module.parameters()), 10.0)
+    average = Average(list(module.parameters()), 1.0, 3)
     seen = []
     for i in range(3):
         module(rows(seed=i), Noise(i))

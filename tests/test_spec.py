@@ -69,7 +69,7 @@ def test_an_instance_is_returned_as_it_is():
     assert resolve_part(part, BOTTLENECKS, "bottleneck") is part
 
 
-@pytest.mark.parametrize("value", ["plane", Plain(), 3, None, MLP, ["mlp"], {"mlp": 1}], ids=str)
+@pytest.mark.parametrize("value", ["plane", Plain(), 3, None, Plain, ["mlp"], {"mlp": 1}], ids=str)
 def test_what_is_no_part_of_the_axis_is_refused_with_the_choices(value):
     with pytest.raises(SpecError, match=r"^network=.*'mlp'.*MLP\(…\)"):
         resolve_part(value, NETWORKS, "network")

@@ -70,7 +70,7 @@ def test_what_cannot_denoise_is_refused():
         Denoiser(tiny().fit(X)).fit(X)
     with pytest.raises(SpecError, match="model=3: pass an Autoencoder"):
         Denoiser(3).fit(X)
-    with pytest.raises(SpecError, match="corruption='dust' is not known"):
+    with pytest.raises(SpecError, match="noise='dust' is not known"):
         Denoiser(tiny(), noise="dust").fit(X)
 
 

@@ -143,7 +143,7 @@ def _codebook(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     poor = np.flatnonzero(used < 0.5 * expected)
     if vitals.learned_rows < codes:
         yield Finding(
-            "dead entries",
+            "more entries than rows",
             f"a codebook has {codes:,} entries, and {int(vitals.learned_rows):,} rows were learned",
             f"Quantized(codes={max(2, 1 << int(vitals.learned_rows / 4).bit_length() >> 1)})",
         )
@@ -264,7 +264,7 @@ def _range(spec: Spec, schema: Schema, vitals: Vitals) -> Iterator[Finding]:
             "their column has in the data",
             remedy + ", if there is nothing outside",
         )
-    if isinstance(spec.likelihood, Bernoulli) and vitals.variance < 1e-4:
+    if isinstance(spec.likelihood, Bernoulli) and 0 < vitals.variance < 1e-4:
         yield Finding(
             "little of the range",
             f"the values vary by {float(vitals.variance) ** 0.5:.2g} where the output can go from "

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> Section:
 
 def dense() -> Any:
     """Return the fully connected model, unfitted."""
-    return _model(hidden=(500, 500), bottleneck=_prior(), max_epochs=120)
+    return _model(hidden=(500, 500), bottleneck=_prior(), training=_rates(), max_epochs=150)
 
 
 def convolutional() -> Any:
@@ -49,7 +49,13 @@ def convolutional() -> Any:
     from diabolo.networks import Conv
 
     network = Conv((32, 64, 64), hidden=(512,))
-    return _model(network=network, bottleneck=_prior(), max_epochs=60)
+    return _model(network=network, bottleneck=_prior(), training=_rates(), max_epochs=60)
+
+
+def _rates() -> Any:
+    from diabolo.training import Training
+
+    return Training(learning_rate=1e-2, weight_decay=0.1)
 
 
 def _prior() -> Any:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from diabolo import Autoencoder
 from diabolo.autoencoder import AutoencoderModule
+from diabolo.likelihoods import MSE
+from diabolo.networks import MLP
+from diabolo.random import torch_generator
 
 
 def low_rank(rows=200, columns=6, rank=2, noise=0.1):
@@ -27,3 +31,16 @@ def initialised(seed, x, *parts):
     module = AutoencoderModule.empty(tuple(x.shape[1:]), *parts)
     module.initialise(seed, x)
     return module
+
+
+def with_bottleneck(bottleneck, code_size=4, rows=40, network=None):
+    """A module with this bottleneck behind five units, and rows (n, 6)."""
+    x = torch.randn(rows, 6, generator=torch_generator(0))
+    parts = (code_size, network or MLP((5,)), bottleneck.resolved(code_size), MSE())
+    return initialised(0, x, *parts), x
+
+
+def features(module, x):
+    """What the encoder makes of x."""
+    with torch.no_grad():
+        return module.encoder(x)

@@ -144,3 +144,10 @@ def refused(diabolo, tmp_path):
         return done.refusals[0] + done.err.partition(done.refusals[0])[2].rstrip()
 
     return run
+
+
+@pytest.fixture
+def csv(tmp_path, people):
+    """A small table in a file."""
+    people.to_csv(tmp_path / "people.csv", index=False)
+    return tmp_path / "people.csv"

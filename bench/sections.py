@@ -8,7 +8,7 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.frame import Result, table
@@ -99,6 +99,11 @@ def shown(figure: float | None) -> object:
 def say(text: str) -> None:
     """Tell whoever waits what is being measured, and since when."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def add_sections(parser: argparse.ArgumentParser, sections: Mapping[str, str]) -> None:
+    """Let sections be chosen; they are modules by name, with what each measures."""
+    parser.add_argument("--sections", nargs="+", choices=sections, default=list(sections))
 
 
 def run_sections(options: argparse.Namespace, package: str, explanation: str) -> Result:

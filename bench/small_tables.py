@@ -78,13 +78,13 @@ def _tables() -> dict[str, tuple[np.ndarray, int]]:
 
 def _over_pca(data: np.ndarray, code_size: int, seed: int, make: Callable) -> float:
     """Return the error of a net over that of PCA, on a quarter of the rows."""
-    from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
+
+    from diabolo.metrics import pca_reconstruction_error
 
     order = np.random.default_rng(seed).permutation(len(data))
     known, new = np.split(data[order], [len(data) * 3 // 4])
     scaler = StandardScaler().fit(known)
     known, new = scaler.transform(known), scaler.transform(new)
-    pca = PCA(code_size).fit(known)
-    by_pca = np.square(pca.inverse_transform(pca.transform(new)) - new).mean()
+    by_pca = pca_reconstruction_error(known, new, code_size)
     return float(-make(code_size, seed).fit(known).score(new) / by_pca)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from bench.frame import Result
-from bench.sections import run_sections
+from bench.sections import add_sections, run_sections
 
 #: Name → what it measures; a section is a module of this package with ``run(options) -> Section``.
 SECTIONS = {
@@ -26,7 +26,7 @@ SECTIONS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    add_sections(parser, SECTIONS)
     parser.add_argument("--rounds", type=int, default=3, help="turns of all that is compared")
     parser.add_argument("--budget", type=float, default=300, help="seconds to reach quality in")
     parser.add_argument("--short-epochs", type=int, default=7, help="of Diabolo's short training")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from bench.frame import Result
-from bench.sections import run_sections
+from bench.sections import add_sections, run_sections
 
 #: Name → what it measures; a section is a module of this package with ``run(options) -> Section``.
 SECTIONS = {
@@ -24,7 +24,7 @@ SECTIONS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    add_sections(parser, SECTIONS)
     parser.add_argument("--draws", type=int, default=5000, help="importance samples an image")
     parser.add_argument("--likelihood-images", type=int, default=1000)
 

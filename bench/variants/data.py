@@ -36,7 +36,7 @@ def error(model: Any, X: np.ndarray, damaged: np.ndarray | None = None) -> float
 
     Of reconstructions of `damaged` images, where they are given.
     """
-    source = X if damaged is None else damaged
-    rebuilt = model.reconstruct(source).astype(np.float64) / (255 if X.dtype == np.uint8 else 1)
-    clean = X.astype(np.float64) / (255 if X.dtype == np.uint8 else 1)
-    return float(np.square(rebuilt - clean).reshape(len(X), -1).sum(axis=1).mean())
+    from diabolo.metrics import squared_error
+
+    rebuilt = model.reconstruct(X if damaged is None else damaged)
+    return float(squared_error(X, rebuilt).mean()) / 255**2

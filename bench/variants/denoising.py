@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> Section:
 def _masked(options: argparse.Namespace, section: Section) -> None:
     from diabolo import Autoencoder, recipes
     from diabolo.corruptions import Masking
+    from diabolo.metrics import squared_error
 
     train, test = (labelled(options, split)[0] for split in ("train", "test"))
     hidden = np.random.default_rng(0).random(test.shape) < 0.5
@@ -34,7 +35,7 @@ def _masked(options: argparse.Namespace, section: Section) -> None:
     rows = [
         [
             "as they are",
-            float(np.square((damaged - test.astype(float)) / 255).sum((1, 2)).mean()),
+            float(squared_error(test, damaged).mean()) / 255**2,
             "",
         ]
     ]

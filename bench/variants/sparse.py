@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import numpy as np
-
 from bench.frame import table
 from bench.sections import Aim, Section, say
 from bench.variants.data import fitted, mnist
@@ -15,25 +13,20 @@ UNITS, USED = 1024, 16
 
 def run(options: argparse.Namespace) -> Section:
     """Train TopK codes with linear layers and with a hidden one, beside PCA."""
-    from sklearn.decomposition import PCA
-
     from diabolo import recipes
     from diabolo.bottlenecks import TopK
+    from diabolo.metrics import explained_variance, pca_reconstruction_error
 
     train, test = mnist(options, "train"), mnist(options, "test")
-    flat, other = (x.reshape(len(x), -1) / 255 for x in (train, test))
-    variance = np.square(other - flat.mean(axis=0)).sum()
-    pca = PCA(USED).fit(flat)
-    rebuilt = pca.inverse_transform(pca.transform(other))
-    rows = [[f"PCA, {USED} components", 1 - np.square(rebuilt - other).sum() / variance, "", ""]]
+    by_pca = 1 - pca_reconstruction_error(train, test, USED) / test.var(axis=0).mean()
+    rows = [[f"PCA, {USED} components", float(by_pca), "", ""]]
     section = Section("Sparse", metrics={"pca_variance_explained": rows[0][1]})
     for name, hidden in (("one layer", ()), ("512 units between", (512,))):
         say(f"sparse, {name}")
         model = recipes.sparse(UNITS, bottleneck=TopK(USED), hidden=hidden, random_state=0)
         model.set_params(likelihood="mse", augmentation=None)
         timing = fitted(options, model, train)
-        rebuilt = model.reconstruct(test).reshape(len(test), -1) / 255
-        explained = float(1 - np.square(rebuilt - other).sum() / variance)
+        explained = explained_variance(test, model.reconstruct(test))
         dead = float((model.transform(train) == 0).all(axis=0).mean())
         rows.append([f"TopK, {name}", explained, 100 * dead, timing.seconds])
         key = f"sparse_{name.replace(' ', '_')}"

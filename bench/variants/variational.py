@@ -17,16 +17,15 @@ import torch
 from bench.frame import table
 from bench.sections import Aim, Section, say
 from bench.variants.data import fitted, mnist
+from diabolo.bottlenecks.heads.priors import log_normal
 from diabolo.errors import HealthWarning
+from diabolo.estimator.vitals import ACTIVE
 
 #: Nats per image. Published: fully connected 86.8 (VAE), 84.8 (IWAE-50); convolutional 81.0.
 DENSE_AIM, CONV_AIM = 84.0, 82.5
 
 #: Seconds that a fit may take on two cores.
 DENSE_SECONDS, CONV_SECONDS = 600, 1200
-
-#: A unit is active where the variance of its mean over the images is above this.
-ACTIVE = 0.01
 
 
 def run(options: argparse.Namespace) -> Section:
@@ -84,7 +83,7 @@ def _likelihoods(
         bound = -float(model.score_samples(test).mean())
         say(f"variational, {name}: {options.draws:,} draws for each of {len(few):,} images")
         sampled = -float(log_likelihoods(model, few, options.draws).mean())
-        active = int((model.transform(test).var(axis=0) > ACTIVE).sum())
+        active = active_units(model, test)
         bits = sampled / math.log(2) / 784
         rows.append([name, bound, sampled, bits, active, timing.seconds])
         section.metrics |= {
@@ -103,6 +102,11 @@ def _likelihoods(
     ]
 
 
+def active_units(model: Any, X: np.ndarray) -> int:
+    """Return how many units of the code tell the rows of X apart."""
+    return int((model.transform(X).var(axis=0) >= ACTIVE).sum())
+
+
 @torch.no_grad()
 def log_likelihoods(model: Any, X: np.ndarray, draws: int) -> np.ndarray:
     """Return log p(x) by importance sampling from q(z | x), (n,) (Burda et al. 2016, eq. 8)."""
@@ -113,11 +117,13 @@ def log_likelihoods(model: Any, X: np.ndarray, draws: int) -> np.ndarray:
     for row, m, v in zip(x, mean, log_var, strict=True):
         logs = []
         for count in [1000] * (draws // 1000) + [draws % 1000] * (draws % 1000 > 0):
-            noise = torch.randn(count, len(m), generator=generator)
-            z = m + noise * (v / 2).exp()
-            log_q = -0.5 * (noise.square() + v + math.log(2 * math.pi)).sum(dim=1)
+            z = m + torch.randn(count, len(m), generator=generator) * (v / 2).exp()
             log_px = module.likelihood.log_prob(module.decode(z), row.expand(count, *row.shape))
-            logs.append(log_px.flatten(1).sum(dim=1) + module.bottleneck.prior.log_prob(z) - log_q)
+            logs.append(
+                log_px.flatten(1).sum(dim=1)
+                + module.bottleneck.prior.log_prob(z)
+                - log_normal(z, m, v)
+            )
         found.append(torch.logsumexp(torch.cat(logs).double(), 0) - math.log(draws))
     return torch.stack(found).numpy()
 
@@ -152,7 +158,7 @@ def _collapse(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", HealthWarning)
                 fitted(options, model, train)
-            found[name] = int((model.transform(test).var(axis=0) > ACTIVE).sum())
+            found[name] = active_units(model, test)
             told = any(f.name == "posterior collapse" for f in model.diagnose())
             bound = -float(model.score_samples(test).mean())
             rows.append([illness, name, found[name], bound, "yes" if told else "no"])

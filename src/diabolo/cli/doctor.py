@@ -74,15 +74,13 @@ def doctor(
 
 def _measures(vitals: Vitals) -> list[tuple[str, str]]:
     """Return what was measured on the model as a whole."""
-    from diabolo.estimator.health import COLLAPSED
-
     rows = [("error of learned rows, per value", f"{vitals.learned.mean():.4g}")]
     if len(vitals.held_out):
         rows.append(("error of held-out rows", f"{vitals.held_out.mean():.4g}"))
     rows.append(("variance", f"{vitals.variance:.4g}"))
     if len(vitals.kl):
         rows.append(("divergence of a code, nats", f"{vitals.kl.sum():.4g}"))
-        rows.append(("active units", f"{(vitals.spread**2 > COLLAPSED).sum()}"))
+        rows.append(("active units", f"{vitals.varied.sum()}"))
     if vitals.entries.size:
         used, codes = (vitals.entries > 0).sum(axis=1), vitals.entries.shape[1]
         each = ", ".join(map(str, used[:UNITS])) + (", …" if len(used) > UNITS else "")

@@ -114,6 +114,21 @@ def choose_network(
 
     Where it is to be pretrained, "auto" means dense layers and nothing beside them.
     """
+    part = _network(network, hidden, activation, kind, shape, pretrained)
+    if isinstance(part, MLP) and part.skip == "auto" and (pretrained or kind != "table"):
+        part = dataclasses.replace(part, skip=False)
+    return part.resolved(shape)
+
+
+def _network(
+    network: Any,
+    hidden: Any,
+    activation: str,
+    kind: str,
+    shape: tuple[int, ...],
+    pretrained: bool,
+) -> Network:
+    """Return the network with what it has left on "auto" itself."""
     if network is not None:
         part = resolve_part(network, NETWORKS, "network")
         for name, value in (("hidden", hidden), ("activation", activation)):
@@ -128,9 +143,7 @@ def choose_network(
             f"network={part!r} needs rows of kind {' or '.join(map(repr, part.kinds))}, and these "
             f"are of kind {kind!r}: pass network={' or '.join(others)}",
         )
-        if isinstance(part, MLP) and part.skip == "auto" and (pretrained or kind != "table"):
-            part = dataclasses.replace(part, skip=False)
-        return part.resolved(shape)
+        return part
     if isinstance(hidden, int | np.integer) and not isinstance(hidden, bool):
         hidden = (hidden,)
     if isinstance(hidden, list | tuple | np.ndarray):
@@ -142,9 +155,8 @@ def choose_network(
         # their object at one place (Fashion-MNIST in 8 numbers: 8.86, convolutions 8.92). Elsewhere
         # it does not: MNIST moved about in a larger frame, in 16 numbers, 14.8 beside 10.6; pieces
         # of photographs 71 beside 58.
-        return Conv(activation=activation).resolved(shape)
-    skip = False if pretrained or kind != "table" else "auto"
-    return MLP(hidden=hidden, activation=activation, skip=skip).resolved(shape)
+        return Conv(activation=activation)
+    return MLP(hidden=hidden, activation=activation)
 
 
 def choose_augmentation(

@@ -15,10 +15,6 @@ from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import Vitals
 from diabolo.likelihoods import MSE, Bernoulli
 
-#: Variance of its mean over the rows below which a unit of a variational code tells nothing
-#: (Burda et al. 2016, section 5.1).
-COLLAPSED = 0.01
-
 #: Rows that would use a unit of a sparse code, were all units used as much, from which one that
 #: none uses is dead.
 USES = 20
@@ -96,31 +92,33 @@ def warn_of_illness(spec: Spec, schema: Schema, vitals: Vitals) -> None:
 
 
 def _codes(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
-    size = spec.code_size
-    sparse = isinstance(spec.bottleneck, TopK)
-    rectified = isinstance(spec.bottleneck, Plain) and spec.bottleneck.activation == "relu"
+    size, bottleneck = spec.code_size, spec.bottleneck
     dead = np.flatnonzero(vitals.active == 0)
-    # Among few rows, chance alone leaves units of a sparse code unused.
-    expected = vitals.rows * spec.bottleneck.k / size if isinstance(spec.bottleneck, TopK) else 1e9
-    if len(dead) and (rectified or (sparse and expected >= USES)):
+    remedy = ""
+    if isinstance(bottleneck, TopK):
+        # Among few rows, chance alone leaves units of a sparse code unused.
+        if vitals.rows * bottleneck.k >= USES * size:
+            remedy = (
+                f"use a code of about {max(bottleneck.k, size - len(dead))} numbers, or "
+                f"TopK(k={min(size, 4 * bottleneck.k)})"
+            )
+    elif isinstance(bottleneck, Plain) and bottleneck.activation == "relu":
         remedy = (
-            f"use a code of about {max(spec.bottleneck.k, size - len(dead))} numbers, or "
-            f"TopK(k={min(size, 4 * spec.bottleneck.k)})"
-            if isinstance(spec.bottleneck, TopK)
-            else "use a linear code, bottleneck=Plain(), or a learning rate below "
+            "use a linear code, bottleneck=Plain(), or a learning rate below "
             f"{spec.training.learning_rate:g}"
         )
+    if len(dead) and remedy:
         yield Finding(
             "dead units",
             f"{len(dead)} of {size} code units are never active on {int(vitals.rows):,} rows of "
             f"the training data ({_some(dead)}), so the code is smaller than it says",
             remedy,
         )
-    # In sparse codes most units are silent on most rows, and others can stand in for them.
+    # None in sparse codes, where that is not measured.
     idle = np.flatnonzero(_unheard(vitals) & (vitals.active > 0))
-    step = spec.bottleneck.vector if isinstance(spec.bottleneck, Quantized) else 1
+    step = bottleneck.vector if isinstance(bottleneck, Quantized) else 1
     fewer = max(1, -(-(size - len(idle)) // step)) * step
-    if fewer < size and not sparse and not isinstance(spec.bottleneck, Gaussian):
+    if fewer < size and not isinstance(bottleneck, Gaussian):
         yield Finding(
             "idle units",
             f"{len(idle)} of {size} code units carry nothing that the others do not "
@@ -171,9 +169,7 @@ def _collapse(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     if not isinstance(spec.bottleneck, Gaussian):
         return
     size, beta = spec.code_size, spec.bottleneck.beta
-    silent = np.flatnonzero(
-        (vitals.spread**2 < COLLAPSED) | _unheard(vitals) | _learned_nothing(vitals)
-    )
+    silent = np.flatnonzero(~vitals.varied | _unheard(vitals) | _learned_nothing(vitals))
     if 2 * len(silent) > size:
         now = spec.bottleneck
         cures = [f"Gaussian(beta={max(1.0, beta / 4):g})"] if beta > 1 else []

@@ -17,9 +17,13 @@ from diabolo.layers import layers_of
 from diabolo.random import Noise, torch_generator
 from diabolo.training.scoring import in_chunks
 
-#: Rows that are rebuilt; rows for the gradients; and, for what each unit adds, rows times units of
-#: the code, and codes that are in memory at once.
-REBUILT, LEARNED, DECODED, CODES = 1000, 256, 4096, 4096
+#: Rows that are rebuilt; rows for the gradients; and codes that are decoded at once for what each
+#: unit adds.
+REBUILT, LEARNED, DECODED = 1000, 256, 4096
+
+#: Variance of its mean over the rows from which a unit of a variational code is active
+#: (Burda et al. 2016, section 5.1).
+ACTIVE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Vitals:
     variance: np.ndarray
     gradients: np.ndarray
     beyond: np.ndarray
+
+    @property
+    def varied(self) -> np.ndarray:
+        """Which units of a variational code are active, (code_size,) of bool: see `ACTIVE`."""
+        return self.spread**2 >= ACTIVE
 
 
 def measure(
@@ -149,7 +158,7 @@ def _adds(
         return squared.flatten(1).mean(dim=1)
 
     adds = []
-    for units in torch.arange(len(means)).split(max(1, CODES // rows)):
+    for units in torch.arange(len(means)).split(max(1, DECODED // rows)):
         fixed = codes.repeat(len(units), 1, 1)
         fixed[torch.arange(len(units)), :, units] = means[units, None]
         adds.append(error(fixed))

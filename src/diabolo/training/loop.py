@@ -92,7 +92,7 @@ def train(
     try:
         while done < epochs:
             train_loss = _epoch(step, average, x, rows, done, epochs, seed, progress)
-            good, loss, row = recovery.sound(train_loss), float(train_loss), None
+            good, loss = recovery.sound(train_loss), float(train_loss)
             if good and ((done + 1) % interval == 0 or done + 1 == epochs):
                 with average.in_place():
                     row = {"epoch": done + 1, "train": _per_value(loss, x)}

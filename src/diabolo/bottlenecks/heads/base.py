@@ -64,8 +64,11 @@ class Head(nn.Module, abc.ABC):
         """Set the biases, and all else that starts from data, on these features."""
 
     def costs(self, h: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return what codes without noise cost, as `Code.costs`."""
-        return self(h).costs
+        """Return what codes without noise cost, as `Code.costs`: nothing, but where they are means.
+
+        Apart from the codes, for only who asks for the objective needs it.
+        """
+        return {}
 
     def scored(self, h: torch.Tensor) -> Iterator[Code]:
         """Yield the codes at which rows are scored; a score is the mean over them."""

@@ -24,7 +24,7 @@ class PlainHead(Head):
 
     def forward(self, h: torch.Tensor, noise: Noise | None = None, learning: bool = False) -> Code:
         z = self.layer(h)
-        if self.rectified and learning and noise is not None and len(h) >= SILENT_ROWS:
+        if self.rectified and learning and len(h) >= SILENT_ROWS:
             z = z + self._revival(h, z)
         return Code(z, {})
 

@@ -12,6 +12,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from diabolo import Autoencoder
 from diabolo.bottlenecks import Gaussian
+from diabolo.bottlenecks.heads.priors import MixturePrior
 from diabolo.errors import SpecError
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP
@@ -62,6 +63,30 @@ def test_a_mixture_prior_is_that_of_torch():
     wanted = mixture.mean.detach(), mixture.variance.detach().sqrt()
     torch.testing.assert_close(drawn.mean(dim=0), wanted[0], atol=0.05, rtol=0)
     torch.testing.assert_close(drawn.std(dim=0), wanted[1], rtol=0.03, atol=0)
+
+
+def test_a_learned_prior_teaches_what_the_exact_divergence_does_with_less_noise():
+    prior = MixturePrior(1, 3)
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.normal_(generator=torch_generator(5))
+    m, v = prior.means.detach(), prior.log_vars.detach()
+
+    def gradients(mean, log_var, rows):
+        mean, log_var = (t.expand(rows, 3).clone().requires_grad_() for t in (mean, log_var))
+        noise = torch.randn(rows, 3, generator=torch_generator(7))
+        z = mean + noise * (log_var / 2).exp()
+        return torch.autograd.grad(prior.divergence(z, mean, log_var).sum(), (mean, log_var))
+
+    mean, log_var = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([-2.0, 0.0, 0.5])
+    leaves = [t.clone().requires_grad_() for t in (mean, log_var)]
+    q, p = Normal(leaves[0], (leaves[1] / 2).exp()), Normal(m, (v / 2).exp())
+    wanted = torch.autograd.grad(kl_divergence(q, p).sum(), leaves)
+    for found, exact in zip(gradients(mean, log_var, 200_000), wanted, strict=True):
+        torch.testing.assert_close(found.mean(dim=0), exact, rtol=0.02, atol=0.02)
+    # Where the code is distributed as the prior is, no draw teaches anything.
+    for found in gradients(m, v, 100):
+        torch.testing.assert_close(found, torch.zeros_like(found), rtol=0, atol=1e-5)
 
 
 def test_codes_are_drawn_from_the_posterior_in_training_and_its_mean_elsewhere():

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> Section:
 
 def dense() -> Any:
     """Return the fully connected model, unfitted."""
-    return _model(hidden=(500, 500), bottleneck=_prior(), training=_rates(), max_epochs=150)
+    return _model(hidden=(500, 500), bottleneck=_prior(), training=_rates(), max_epochs=130)
 
 
 def convolutional() -> Any:
@@ -48,7 +48,7 @@ def convolutional() -> Any:
     from diabolo.networks import Conv
 
     network = Conv((32, 64, 64), hidden=(512,))
-    return _model(network=network, bottleneck=_prior(), training=_rates(), max_epochs=60)
+    return _model(network=network, bottleneck=_prior(), training=_rates(), max_epochs=75)
 
 
 def _rates() -> Any:

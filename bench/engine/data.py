@@ -34,6 +34,9 @@ def small_table(rows: int = 5_000, columns: int = 20, held_out: int = 2_000) -> 
 
 
 def squared_error(reconstructed: np.ndarray, rows: np.ndarray) -> float:
-    """Return the squared error summed over a row, mean over rows."""
+    """Return the squared error summed over a row, mean over rows.
+
+    It is nan where a net has diverged, which `diabolo.metrics` would refuse.
+    """
     difference = reconstructed.reshape(len(rows), -1) - rows.reshape(len(rows), -1)
     return float(np.square(difference).sum(axis=1).mean(dtype=np.float64))

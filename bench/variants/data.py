@@ -36,7 +36,11 @@ def error(model: Any, X: np.ndarray, damaged: np.ndarray | None = None) -> float
 
     Of reconstructions of `damaged` images, where they are given.
     """
+    return error_of(model.reconstruct(X if damaged is None else damaged), X)
+
+
+def error_of(images: np.ndarray, X: np.ndarray) -> float:
+    """Return the squared error of images in place of X, both of grey values, as `error` does."""
     from diabolo.metrics import squared_error
 
-    rebuilt = model.reconstruct(X if damaged is None else damaged)
-    return float(squared_error(X, rebuilt).mean()) / 255**2
+    return float(squared_error(X, images).mean()) / 255**2

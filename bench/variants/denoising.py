@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.frame import table
 from bench.sections import Aim, Section, say
-from bench.variants.data import error, fitted, labelled
+from bench.variants.data import error, error_of, fitted, labelled
 
 LABELS, WIDTHS, EPOCHS = 1000, (1000, 1000, 1000), 40
 
@@ -27,18 +27,11 @@ def run(options: argparse.Namespace) -> Section:
 def _masked(options: argparse.Namespace, section: Section) -> None:
     from diabolo import Autoencoder, recipes
     from diabolo.corruptions import Masking
-    from diabolo.metrics import squared_error
 
     train, test = (labelled(options, split)[0] for split in ("train", "test"))
     hidden = np.random.default_rng(0).random(test.shape) < 0.5
     damaged = np.where(hidden, 0, test).astype(np.uint8)
-    rows = [
-        [
-            "as they are",
-            float(squared_error(test, damaged).mean()) / 255**2,
-            "",
-        ]
-    ]
+    rows: list[list[object]] = [["as they are", error_of(damaged, test), ""]]
     found = {}
     for name, model in (
         ("plain", Autoencoder(64, hidden=(1000, 500), random_state=0)),

@@ -128,7 +128,7 @@ def _network(
     shape: tuple[int, ...],
     pretrained: bool,
 ) -> Network:
-    """Return the network with what it has left on "auto" itself."""
+    """Return the network that is asked for or chosen, with its own "auto" still to resolve."""
     if network is not None:
         part = resolve_part(network, NETWORKS, "network")
         for name, value in (("hidden", hidden), ("activation", activation)):

@@ -21,7 +21,8 @@ class Prior(nn.Module, abc.ABC):
     ) -> torch.Tensor:
         """Return KL(q ‖ p) for q = N(mean, exp(log_var)), or an estimate of it from z ~ q.
 
-        All (n, code_size). The result is (n, terms) with a term for each unit, or one for all.
+        All (n, code_size). The result is (n, terms) with a term for each unit, or one for all. The
+        gradient of an estimate is that of the divergence in the mean over z, not at each z.
         """
 
     @abc.abstractmethod

@@ -87,7 +87,7 @@ def test_every_pair_of_parts_works_as_a_model_does(names, tmp_path):
         )
         or (isinstance(parts["pretraining"], RBM) and parts["bottleneck"] in ("topk", "quantized")),
         r"pretraining=Layerwise\(\)": isinstance(parts["pretraining"], RBM)
-        and parts["likelihood"] == "categorical",
+        and parts["likelihood"] in ("categorical", "mixed"),
         r"network=MLP\(": parts["pretraining"] is not None and parts["network"] != "mlp",
     }
     for alternative, refused in refusals.items():

@@ -187,7 +187,7 @@ def test_support(likelihood):
     assert likelihood.centred == (low == -math.inf)
     data = unpack(np.array([[0.5, 0.5], [0.5, 2.0], [-1.0, 0.5]]))
     schema = Schema.fit(data, statistics_of(data.array), "table", "none")
-    outside = schema.out_of_support(schema.encode(data).values, likelihood.support)
+    outside = schema.out_of_support(schema.encode(data), likelihood.support)
     expected = {
         MSE("relu"): (1, "-1 in row 2, column 0"),
         Bernoulli(): (2, "2 in row 1, column 1"),

@@ -160,7 +160,7 @@ def test_a_part_is_read_from_a_word(text, part):
     ("text", "message"),
     [
         ("mask", "'mask' is not known: choose one of gaussian, masking"),
-        ("masking:level=1", "its options are share, written as in masking:share=…"),
+        ("masking:level=1", "its options are share, missing, written as in masking:share=…"),
         ("masking:0.1,0.2", "its options are share"),
         ("masking:(", "its options are share"),
         ("masking:__import__('os')", "its options are share"),

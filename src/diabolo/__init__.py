@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diabolo.estimator import Autoencoder
     from diabolo.loading import load
     from diabolo.tasks.denoiser import Denoiser
+    from diabolo.tasks.imputer import Imputer
 
 __version__ = "0.1.0"
 
@@ -21,12 +22,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Autoencoder": "diabolo.estimator",
     "Denoiser": "diabolo.tasks.denoiser",
+    "Imputer": "diabolo.tasks.imputer",
     "datasets": "diabolo.datasets",
     "load": "diabolo.loading",
     "recipes": "diabolo.recipes",
 }
 
-__all__ = ["Autoencoder", "Denoiser", "__version__", "datasets", "load", "recipes"]
+__all__ = ["Autoencoder", "Denoiser", "Imputer", "__version__", "datasets", "load", "recipes"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from torch import nn
 from diabolo.augmentations import Augmentation
 from diabolo.bottlenecks import Bottleneck
 from diabolo.bottlenecks.heads.base import Code
+from diabolo.cells import Cells, column_means, filled
 from diabolo.corruptions import Corruption
 from diabolo.layers import chunk_rows, initialise, layers_of
 from diabolo.likelihoods.base import Likelihood
@@ -39,7 +40,7 @@ class Loss:
 
 
 class AutoencoderModule(nn.Module):
-    """Parts put together for inputs of one shape.
+    """Parts put together for inputs of one shape, with gaps or without.
 
     ``noise=None`` means evaluation: every output is then a deterministic function of x.
     """
@@ -58,9 +59,11 @@ class AutoencoderModule(nn.Module):
         augmentation: Augmentation | None = None,
         corruption: Corruption | None = None,
         penalties: tuple[Penalty, ...] = (),
+        cells: Cells | None = None,
     ):
         super().__init__()
-        self.encoder = network.encoder(shape)
+        self.cells = cells or Cells("table", shape)
+        self.encoder = network.encoder(self.cells.shown_shape)
         self.bottleneck = bottleneck.build(self.encoder.out_features, code_size)
         self.decoder = network.decoder(code_size, shape, likelihood.outputs)
         if network.tied:
@@ -70,15 +73,15 @@ class AutoencoderModule(nn.Module):
         self.augmentation, self.corruption, self.penalties = augmentation, corruption, penalties
 
     @classmethod
-    def planned(cls, *args: Any) -> AutoencoderModule:
+    def planned(cls, *args: Any, **options: Any) -> AutoencoderModule:
         """Build without memory, on torch's device "meta"."""
         with torch.device("meta"):
-            return cls(*args)
+            return cls(*args, **options)
 
     @classmethod
-    def empty(cls, *args: Any) -> AutoencoderModule:
+    def empty(cls, *args: Any, **options: Any) -> AutoencoderModule:
         """Build with memory that holds nothing yet, without drawing from any generator."""
-        return cls.planned(*args).to_empty(device="cpu")
+        return cls.planned(*args, **options).to_empty(device="cpu")
 
     @torch.no_grad()
     def initialise(self, seed: int, x: torch.Tensor) -> None:
@@ -87,14 +90,15 @@ class AutoencoderModule(nn.Module):
         The decoder starts at the mean of the data, and code units start centred.
         """
         initialise(self, torch_generator(seed, "weights"))
-        self.decoder.set_output_bias(self.likelihood.bias(x.mean(dim=0)))
+        mean = column_means(x) if self.cells.gaps else x.mean(dim=0)
+        self.decoder.set_output_bias(self.likelihood.bias(mean))
         # In pieces, for the maps of large images would not fit.
         pieces = x.split(chunk_rows(self))
         if not all(p.requires_grad for p in self.encoder.parameters()):
             # What the network keeps between steps starts from these rows.
             for i, piece in enumerate(pieces):
-                self.encoder(piece, Noise(seed, "start", i))
-        features = [self.encoder(piece) for piece in pieces]
+                self.features(piece, Noise(seed, "start", i))
+        features = [self.features(piece) for piece in pieces]
         self.bottleneck.centre(torch.cat(features))
 
     @property
@@ -112,9 +116,13 @@ class AutoencoderModule(nn.Module):
         """Number of values that a row has behind all its layers, there and back."""
         return sum(layer.outputs for layer in layers_of(self))
 
+    def features(self, x: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
+        """Return what the encoder makes of x (n, *shape) for the bottleneck, (n, out_features)."""
+        return self.encoder(self.cells.shown(x), noise)
+
     def encode(self, x: torch.Tensor, noise: Noise | None = None) -> Code:
         """Return the codes of x (n, *shape)."""
-        return self.bottleneck(self.encoder(x, noise), noise)
+        return self.bottleneck(self.features(x, noise), noise)
 
     def decode(self, z: torch.Tensor, noise: Noise | None = None) -> torch.Tensor:
         """Return the parameters of p(x | z) for z (n, code_size)."""
@@ -125,11 +133,11 @@ class AutoencoderModule(nn.Module):
 
         (n, vectors in a code)
         """
-        return self.bottleneck.indices(self.encoder(x))
+        return self.bottleneck.indices(self.features(x))
 
     def divergence(self, x: torch.Tensor) -> torch.Tensor:
         """Return what a variational code of x (n, *shape) costs, by unit: see `Prior`."""
-        return self.bottleneck.divergence(self.encoder(x))
+        return self.bottleneck.divergence(self.features(x))
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw codes from the prior, (count, code_size)."""
@@ -153,8 +161,8 @@ class AutoencoderModule(nn.Module):
             x = x if changing is None else self.augmentation.apply(x, changing)
         x_tilde = x
         if noise is not None and self.corruption is not None:
-            x_tilde = self.corruption.apply(x, noise)
-        h = self.encoder(x_tilde, dropping)
+            x_tilde = self.corruption.apply(x, noise, self.cells)
+        h = self.features(x_tilde, dropping)
         code = self.bottleneck(h, noise, dropping is not None)
         costs = self.bottleneck.costs(h) if noise is None else code.costs
         terms = {"reconstruction": -self._log_prob(code.z, x, dropping), **costs}
@@ -172,7 +180,7 @@ class AutoencoderModule(nn.Module):
 
         Where codes are drawn it is the lower bound on log p(x), over some fixed draws.
         """
-        codes = self.bottleneck.scored(self.encoder(x))
+        codes = self.bottleneck.scored(self.features(x))
         scores = [self._log_prob(z, x) - sum(costs.values()) for z, costs, _ in codes]
         return sum(scores[1:], start=scores[0]) / len(scores)
 
@@ -180,7 +188,11 @@ class AutoencoderModule(nn.Module):
         self, z: torch.Tensor, x: torch.Tensor, noise: Noise | None = None
     ) -> torch.Tensor:
         px = self.decode(z, noise)
-        return self.likelihood.log_prob(px, x).flatten(1).sum(dim=1)
+        if self.cells.gaps:
+            log_prob = self.likelihood.log_prob(px, filled(x)).masked_fill(x.isnan(), 0.0)
+        else:
+            log_prob = self.likelihood.log_prob(px, x)
+        return log_prob.flatten(1).sum(dim=1)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""

@@ -14,6 +14,7 @@ from torch.func import functional_call, vmap
 
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks.heads.base import Code
+from diabolo.cells import Cells
 from diabolo.likelihoods.base import Likelihood
 from diabolo.random import Noise, derive_seed
 
@@ -79,6 +80,10 @@ class Ensemble(nn.Module):
     @property
     def likelihood(self) -> Likelihood:
         return self.stacked.likelihood
+
+    @property
+    def cells(self) -> Cells:
+        return self.stacked.cells
 
     def forward(
         self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True

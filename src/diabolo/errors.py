@@ -14,7 +14,8 @@
 
     DiaboloWarning         (UserWarning)
     ├── HealthWarning                      the fitted model has an illness; the message has the cure
-    └── RangeWarning                       values outside the range the model was fitted on
+    ├── RangeWarning                       values outside the range the model was fitted on
+    └── SchemaWarning                      columns that are left out
 
 A message says what is wrong, where (file, row, column, argument) and what to do about it.
 The standard exception in brackets is a second base class, so code that knows nothing of Diabolo
@@ -66,6 +67,10 @@ class DiaboloWarning(UserWarning):
 
 class HealthWarning(DiaboloWarning):
     """The fitted model works worse than it could; the message names the cause and the cure."""
+
+
+class SchemaWarning(DiaboloWarning):
+    """Columns of a table that are left out, because nothing can be learned from them."""
 
 
 class RangeWarning(DiaboloWarning):

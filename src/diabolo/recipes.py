@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from diabolo.estimator import Autoencoder
 
 HALF = Masking(0.5)
+PARTS = Masking((0.0, 0.8), missing=True)
 
 
 def undercomplete(code_size: int | str = "auto", **options: Any) -> Autoencoder:
@@ -211,6 +212,32 @@ def masked(code_size: int | str = "auto", *, corruption: Any = HALF, **options: 
     return _autoencoder(code_size, corruption=corruption, **options)
 
 
+def imputing(
+    code_size: int | str = "auto", *, corruption: Any = PARTS, schema: Any = None, **options: Any
+) -> Autoencoder:
+    """Return an autoencoder that knows missing cells, and tells what would be in them.
+
+    In training cells are hidden as missing, of each row a share of its own, and the loss counts all
+    that were there, as in denoising (Gondara & Wang 2018). `Imputer` fills cells with it.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+    corruption : Corruption, str, or several in a tuple
+        ``Masking((0.0, 0.8), missing=True)`` by default.
+    schema : dict of str to str, optional
+        What columns of a frame are; all are looked at one by one, also where all are numbers.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    return _autoencoder(code_size, corruption=corruption, schema=schema or {}, **options)
+
+
 def deep(
     code_size: int | str = "auto",
     *,
@@ -291,6 +318,7 @@ RECIPES = {
     "variational": variational,
     "convolutional": convolutional,
     "masked": masked,
+    "imputing": imputing,
     "vector_quantised": vector_quantised,
     "semantic_hashing": semantic_hashing,
 }

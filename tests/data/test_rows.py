@@ -38,7 +38,7 @@ def schema_of(X, scaling="standard"):
 def test_any_choice_of_rows_is_scaled(way, dtype):
     X = table(dtype=dtype)
     schema = schema_of(X)
-    scaled = schema.encode(unpack(X)).values
+    scaled = schema.encode(unpack(X))
     rows = Rows(schema, unpack(X))
     assert (rows.values is None) == (way == "when asked")
     assert len(rows) == 37 and rows.shape == (37, 3) and rows.device.type == "cpu"

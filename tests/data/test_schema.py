@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diabolo.data import statistics as statistics_room
+from diabolo.data.casts import as_dtype
+from diabolo.data.checks import refuse_non_finite
 from diabolo.data.containers import unpack
-from diabolo.data.schema import SCALINGS, Schema, as_dtype, refuse_non_finite
+from diabolo.data.schema import SCALINGS, Schema
 from diabolo.data.statistics import pieces_of, statistics_of
 from diabolo.errors import DataError, SchemaError, SpecError
 
@@ -26,9 +28,9 @@ def fitted(X, scaling="standard", kind="table"):
 
 def round_trip(X, scaling, kind="table"):
     schema = fitted(X, scaling, kind)
-    batch = schema.encode(schema.unpack(X))
-    assert batch.values.dtype == np.float32 and batch.observed is None
-    return schema, batch.values, schema.decode(batch.values)
+    values = schema.encode(schema.unpack(X))
+    assert values.dtype == np.float32
+    return schema, values, schema.decode(values)
 
 
 def tables(dtype, elements=None):
@@ -117,7 +119,7 @@ def test_a_constant_column_keeps_its_place_with_scale_one(value, scaling):
     assert schema.scale[0] == 1
     assert np.isfinite(values).all()
     np.testing.assert_allclose(back[:, 0], value, rtol=1e-7, atol=1e-30)
-    odd = schema.encode(schema.unpack(X[:1] + np.array([3, 0]))).values
+    odd = schema.encode(schema.unpack(X[:1] + np.array([3, 0])))
     if scaling in ("standard", "minmax") or abs(value) < 1e6:  # else fp32 has no such digits
         assert odd[0, 0] - values[0, 0] == pytest.approx(3, rel=1e-6)
 
@@ -204,7 +206,7 @@ def test_another_unit_than_the_fitted_one_is_refused(dtype, top):
     with pytest.raises(SchemaError, match="bool"):
         schema.unpack(np.array([[True, False]]))
     for same in (np.array([[3, 9]], "int64"), [[3.0, 9.0]], np.array([[3, 9]], dtype)):
-        values = schema.encode(schema.unpack(same)).values
+        values = schema.encode(schema.unpack(same))
         np.testing.assert_allclose(values, [[3 / top, 9 / top]], rtol=1e-6)
 
 
@@ -238,8 +240,8 @@ def test_other_shapes_are_refused(fitted_on, X, message):
 def test_the_support_has_room_for_a_rounding_error_only():
     X = np.linspace(0.1, 0.7, 31).reshape(-1, 1)
     schema = fitted(X, "minmax")
-    assert schema.out_of_support(schema.encode(unpack(X)).values, (0, 1)) is None
-    found = schema.out_of_support(schema.encode(unpack(np.array([[0.4], [0.72]]))).values, (0, 1))
+    assert schema.out_of_support(schema.encode(unpack(X)), (0, 1)) is None
+    found = schema.out_of_support(schema.encode(unpack(np.array([[0.4], [0.72]]))), (0, 1))
     assert found == (1, "0.72 in row 1, column 0")
 
 

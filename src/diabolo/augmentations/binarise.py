@@ -32,4 +32,7 @@ class Binarise(Augmentation):
         )
 
     def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
-        return (noise.uniform(x.shape) < x).to(x.dtype)
+        import torch
+
+        drawn = (noise.uniform(x.shape) < x).to(x.dtype)
+        return torch.where(x.isnan(), x, drawn)

@@ -29,6 +29,7 @@ for command in (
     transforms.encode,
     transforms.decode,
     transforms.reconstruct,
+    transforms.impute,
     evaluate.evaluate,
     info.info,
     doctor.doctor,

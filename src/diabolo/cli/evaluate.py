@@ -39,8 +39,8 @@ def evaluate(
     with common.about(source.path):
         per_value = estimator.reconstruction_error(X, per_value=True)
         log_prob = estimator.score_samples(X)
+        errors = estimator.reconstruction_error(X)
     flat = per_value.reshape(len(per_value), -1)  # (n, *shape) -> (n, d)
-    errors = flat.mean(axis=1)
     worst = np.argsort(-errors, kind="stable")[:top]
     result: dict[str, Any] = {
         "rows": len(errors),
@@ -53,7 +53,8 @@ def evaluate(
         ],
     }
     if estimator.spec_.kind == "table":
-        columns = flat.mean(axis=0)
+        there = np.maximum((~np.isnan(flat)).sum(axis=0), 1)
+        columns = np.nansum(flat, axis=0) / there
         order = np.argsort(-columns, kind="stable")[:top]
         names = estimator.schema_.column_names()
         result["worst_columns"] = {names[j]: float(columns[j]) for j in order}
@@ -107,6 +108,7 @@ def _labels(X: Any, labels: str) -> Any:
 def _neighbours(estimator: Any, X: Any, classes: Any) -> dict[str, float]:
     import numpy as np
 
+    from diabolo.cells import filled
     from diabolo.errors import DataError
     from diabolo.metrics import knn_accuracy
 
@@ -115,7 +117,7 @@ def _neighbours(estimator: Any, X: Any, classes: Any) -> dict[str, float]:
     if len(known) < NEIGHBOURS or not len(queries):
         raise DataError(f"--labels needs at least 10 rows for kNN, and there are {len(order)}")
     result = {}
-    raw = estimator._encode_input(X)[:].numpy().reshape(len(order), -1)  # (n, *shape) -> (n, d)
+    raw = filled(estimator._encode_input(X)[:]).flatten(1).numpy()  # (n, *shape) -> (n, d)
     for name, values in (("codes", estimator.transform(X)), ("raw", raw)):
         result[f"knn_accuracy_{name}"] = knn_accuracy(
             values[known], classes[known], values[queries], classes[queries], k=NEIGHBOURS

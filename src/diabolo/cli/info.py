@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from diabolo.cli import common, options
 
 if TYPE_CHECKING:
+    from diabolo.data.schema import Schema
     from diabolo.estimator.resolved import Spec
 
 
@@ -22,7 +23,7 @@ def info(model: options.Model, json: options.Json = False) -> None:
     spec, schema = estimator.spec_, estimator.schema_
     rows = [
         ("input", f"{spec.kind}, {' × '.join(map(str, schema.shape))} values a row"),
-        ("columns", ", ".join(schema.names) if schema.names else "unnamed"),
+        ("columns", _columns(schema)),
         ("types", ", ".join(sorted(set(schema.dtypes)))),
         ("scaling", spec.scaling),
         ("code", f"{spec.code_size} numbers, {spec.bottleneck}"),
@@ -58,3 +59,12 @@ def _loop(spec: Spec) -> str:
     if training.trim:
         words.append(f"a share of {training.trim:g} trimmed")
     return ", ".join(words)
+
+
+def _columns(schema: Schema) -> str:
+    if schema.names is None:
+        return "unnamed"
+    if schema.table is None:
+        return ", ".join(schema.names)
+    pairs = zip(schema.names, schema.table.columns, strict=True)
+    return ", ".join(f"{name} ({column.kind})" for name, column in pairs)

@@ -28,13 +28,16 @@ from diabolo.training import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 SINGLE = {name: part for name, part in CORRUPTIONS.items() if name != "chain"}
 
+#: Where a model goes if nobody says so: it is refused.
+NOWHERE = Path()
+
 main, reading = options.main, options.reading
 model, loop = options.Panel("Model"), options.Panel("Training loop")
 
 
 def train(
     data: options.Data,
-    out: Annotated[Path, main.option("Folder to write.", "--out", "-o", metavar="MODEL")],
+    out: Annotated[Path, main.option("Folder to write.", "--out", "-o", metavar="MODEL")] = NOWHERE,
     quiet: Annotated[bool, main.flag("Show no progress.", "--quiet", "-q")] = False,
     recipe: Annotated[str, model.choice("Variant", RECIPES, auto=False)] = "undercomplete",
     code_size: Annotated[Any, model.number("Numbers in a code, or auto.")] = "auto",
@@ -80,6 +83,14 @@ def train(
     drop: Annotated[
         list[str] | None, reading.option("Leave this column out (repeatable).", metavar="COLUMN")
     ] = None,
+    schema: Annotated[
+        list[str] | None,
+        reading.option(
+            "Say what a column is: NAME=KIND (repeatable; numeric, ordinal, boolean, categorical, "
+            "date, drop); `show` prints what all are and trains nothing.",
+            metavar="NAME=KIND",
+        ),
+    ] = None,
     header: options.Header = None,
     size: options.Size = None,
     key: options.Key = None,
@@ -98,7 +109,12 @@ def train(
     from diabolo.likelihoods import MSE
     from diabolo.training import Training
 
+    said = _said(schema or [])
+    if "show" in (schema or []):
+        _show(data, common.open_data(data, header, size, key), said)
+        return
     # Whatever needs no torch comes first: a wrong name is told at once.
+    require(out != NOWHERE, "Missing option '--out': name the folder to write, as in --out model")
     store.check_target(out)
     own = {name: p.default for name, p in inspect.signature(RECIPES[recipe]).parameters.items()}
     if network == "auto":
@@ -141,6 +157,7 @@ def train(
         random_state=seed,
         verbose=0 if quiet else 1,
         **layers,
+        **({"schema": said} if said else {}),
         **_code(bottleneck or own.get("bottleneck"), code_activation),
         **_named("pretraining", pretraining),
         **_named("corruption", corruption, own, "--corruption-level", corruption_level, SINGLE),
@@ -164,6 +181,31 @@ def train(
     )
     common.say(common.losses(estimator))
     print(out)
+
+
+def _said(texts: list[str]) -> dict[str, str]:
+    """Return what columns are said to be."""
+    from diabolo.data.inference import CHOICES
+
+    said = {}
+    for text in texts:
+        name, equals, kind = text.rpartition("=")
+        require(
+            text == "show" or (equals and kind in CHOICES),
+            f"--schema {text!r}: give NAME=KIND with one of {', '.join(CHOICES)}, or show",
+        )
+        if text != "show":
+            said[name] = kind
+    return said
+
+
+def _show(data: str, source: Any, said: dict[str, str]) -> None:
+    """Print what the columns of a table are."""
+    from diabolo.data.inference import describe
+
+    with common.about(source.path):
+        lines = describe(source.read(), said)
+    common.print_table(("column", "kind", "values", "missing", ""), lines, "llrrl", title=data)
 
 
 def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:

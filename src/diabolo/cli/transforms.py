@@ -1,4 +1,6 @@
-"""``diabolo encode``, ``decode`` and ``reconstruct``: rows in, rows out, in constant memory."""
+"""``diabolo encode``, ``decode``, ``reconstruct`` and ``impute``: rows in, rows out, in constant
+memory.
+"""
 
 from __future__ import annotations
 
@@ -85,5 +87,28 @@ def reconstruct(
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
     rows = common.mapped(estimator, source, estimator.reconstruct)
+    write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
+    print(out)
+
+
+def impute(
+    model: options.Model,
+    data: options.Data,
+    out: Rows,
+    header: options.Header = None,
+    size: options.Size = None,
+    key: options.Key = None,
+) -> None:
+    """Fill the missing cells of DATA; all others are as they were read.
+
+    MODEL is of `diabolo train --recipe imputing`.
+    """
+    from diabolo import Imputer
+    from diabolo.data.writers import write
+
+    estimator = common.load_model(model)
+    imputer = Imputer(estimator).fit(None)
+    source = common.open_data(data, header, size, key)
+    rows = common.mapped(estimator, source, imputer.transform)
     write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
     print(out)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from diabolo.corruptions.base import Partial
+from diabolo.corruptions.base import Hiding
 from diabolo.spec import require
 
 if TYPE_CHECKING:
     import torch
 
+    from diabolo.cells import Cells
     from diabolo.random import Noise
 
 
 @dataclasses.dataclass(frozen=True)
-class BlockMasking(Partial):
+class BlockMasking(Hiding):
     """Set a rectangle of each image, or a stretch of each series, to zero (Pathak et al. 2016).
 
     Neighbouring values tell much about a single hidden one; of a block only its rim has neighbours.
@@ -28,6 +29,8 @@ class BlockMasking(Partial):
     axes : int or "auto"
         How many axes of a row the block has sides along, the first ones: 2 for images, 1 for
         series. "auto" is resolved in ``fit``.
+    missing : bool
+        Hide them as missing cells, of which the encoder is told, instead of behind zeros.
     """
 
     share: float = 0.25
@@ -50,7 +53,7 @@ class BlockMasking(Partial):
         require(axes <= len(shape), f"corruption={self!r}: the rows have {len(shape)} axis")
         return dataclasses.replace(self, axes=axes)
 
-    def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
+    def apply(self, x: torch.Tensor, noise: Noise, cells: Cells | None = None) -> torch.Tensor:
         import torch
 
         hidden = torch.ones((), dtype=torch.bool, device=x.device)
@@ -63,4 +66,4 @@ class BlockMasking(Partial):
             shape = [len(x), *(1,) * (x.ndim - 1)]
             shape[axis] = side
             hidden = hidden & along.view(shape)
-        return x.masked_fill(hidden, 0.0)
+        return self.hide(x, hidden)

@@ -13,6 +13,7 @@ from diabolo.spec import require
 if TYPE_CHECKING:
     import torch
 
+    from diabolo.cells import Cells
     from diabolo.random import Noise
 
 
@@ -36,10 +37,14 @@ class Chain(Corruption):
             "Chain((Masking(0.3), GaussianNoise(0.1)))",
         )
 
+    @property
+    def missing(self) -> bool:
+        return any(part.missing for part in self.parts)
+
     def resolved(self, kind: str, shape: tuple[int, ...]) -> Chain:
         return Chain(tuple(part.resolved(kind, shape) for part in self.parts))
 
-    def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
+    def apply(self, x: torch.Tensor, noise: Noise, cells: Cells | None = None) -> torch.Tensor:
         for part in self.parts:
-            x = part.apply(x, noise)
+            x = part.apply(x, noise, cells)
         return x

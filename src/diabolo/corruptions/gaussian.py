@@ -11,6 +11,7 @@ from diabolo.spec import is_number, require
 if TYPE_CHECKING:
     import torch
 
+    from diabolo.cells import Cells
     from diabolo.random import Noise
 
 
@@ -39,7 +40,7 @@ class GaussianNoise(Corruption):
             "(0.1, 0.5)",
         )
 
-    def apply(self, x: torch.Tensor, noise: Noise) -> torch.Tensor:
+    def apply(self, x: torch.Tensor, noise: Noise, cells: Cells | None = None) -> torch.Tensor:
         if not isinstance(self.deviation, tuple):
             return x + self.deviation * noise.normal(x.shape)
         low, high = self.deviation

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diabolo.data.columns import Column, as_type
 from diabolo.errors import DataError, NoNumberError, SchemaError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Unpacked:
     Attributes
     ----------
     array : ndarray (n, …)
-        Numbers or booleans, in the data's own type (the common one of a frame's columns).
+        Numbers or booleans, in the data's own type (the common one of a frame's columns); the cells
+        of `columns`, if there are any.
     names : tuple of str or None
         Column names of a data frame.
     dtypes : tuple of str
@@ -36,26 +41,34 @@ class Unpacked:
     source: Any
 
 
-def unpack(data: Any, columns: tuple[str, ...] | None = None) -> Unpacked:
+def unpack(
+    data: Any, names: tuple[str, ...] | None = None, columns: tuple[Column, ...] | None = None
+) -> Unpacked:
     """Return the data as an array of numbers.
 
     Parameters
     ----------
     data : array-like, tensor or data frame
         What the user passed.
-    columns : tuple of str, optional
+    names : tuple of str, optional
         Take just these columns of a frame, in this order (ignored for arrays).
+    columns : tuple of Column, optional
+        What they are; by default numbers.
 
     Raises
     ------
     DataError
         For sparse, complex, textual, scalar or one-dimensional data.
     SchemaError
-        If a frame lacks one of `columns`.
+        If a frame lacks one of `names`.
     """
     frame = as_frame(data)
     if frame is not None:
-        return _unpack_frame(frame, columns, data)
+        if names is not None:
+            frame = as_frame(select(frame, names))
+        if columns is not None:
+            return _unpack_columns(frame, columns, data)
+        return _unpack_frame(frame, data)
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise DataError("sparse data is not supported: pass X.toarray()")
     array = _numeric(_as_array(data), "X")
@@ -80,10 +93,7 @@ def _as_array(data: Any) -> np.ndarray:
         data = data.detach().cpu()
         return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
     if np.ma.is_masked(data):
-        raise DataError(
-            "X is a masked array with masked cells, and rows with missing cells cannot be used "
-            "yet: drop them or fill them (X.filled(…)) first"
-        )
+        return data.astype(np.result_type(data.dtype, np.float32)).filled(np.nan)
     try:
         return np.asarray(data)
     except ValueError as error:
@@ -151,6 +161,68 @@ def pack_like(source: Any, names: tuple[str, ...] | None, columns: list[np.ndarr
     return native
 
 
+def pack_cells(
+    source: Any,
+    names: tuple[str, ...],
+    columns: tuple[Column, ...],
+    cells: np.ndarray,
+    where: np.ndarray | None = None,
+) -> Any:
+    """Return the frame `source` with cells of the named columns replaced, all else kept.
+
+    Parameters
+    ----------
+    cells : ndarray of float64 (n, columns)
+    where : ndarray of bool (n, columns), optional
+        Which cells are replaced; all others stay as they are to the bit. By default, all.
+    """
+    frame = as_frame(source)
+    native = frame.to_native()
+    for j, (name, column) in enumerate(zip(names, columns, strict=True)):
+        chosen = None if where is None else where[:, j]
+        if chosen is not None and not chosen.any():
+            continue
+        old = arrow_column(frame[name])
+        new = as_type(column.write(cells[:, j]), old.type)
+        native = _replaced(native, frame, name, new, chosen)
+    if type(source).__module__.startswith("pandas"):
+        native.columns, native.index = source.columns, source.index
+    return native
+
+
+def _replaced(native: Any, frame: Any, name: str, new: pa.Array, where: np.ndarray | None) -> Any:
+    """Return a table with (some cells of) a column replaced, of the column's own type."""
+    if frame.implementation.is_pandas():
+        old = native[name]
+        series = new.to_pandas().set_axis(old.index).astype(old.dtype)
+        return native.assign(**{name: series if where is None else old.where(~where, series)})
+    if frame.implementation.is_polars():
+        pl = frame.implementation.to_native_namespace()
+        old = native[name]
+        series = pl.from_arrow(new).alias(name)
+        # A column without a single cell has no type to keep.
+        old = old.cast(series.dtype) if old.dtype == pl.Null else old
+        series = series.cast(old.dtype)
+        if where is not None:
+            series = old.zip_with(pl.Series(~where), series)
+        return native.with_columns(series)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    place = native.column_names.index(name)
+    old = native.column(place)
+    kind = old.type
+    if pa.types.is_dictionary(kind):
+        old = old.cast(kind.value_type)
+    elif pa.types.is_null(kind):
+        old = old.cast(new.type)
+    if where is not None:
+        new = pc.if_else(pa.array(where), new, old.combine_chunks())
+    if pa.types.is_dictionary(kind):
+        new = new.dictionary_encode()
+    return native.set_column(place, native.field(place).with_type(new.type), new)
+
+
 def new_frame(like: Any, names: tuple[str, ...], columns: list[np.ndarray]) -> Any:
     """Return a frame of `like`'s library (and pandas index) that holds these columns."""
     import narwhals as nw
@@ -171,10 +243,34 @@ def _refuse_duplicates(names: Any) -> None:
         raise DataError(f"the column name {_listed(duplicated)} occurs more than once: rename one")
 
 
-def _unpack_frame(frame: Any, columns: tuple[str, ...] | None, source: Any) -> Unpacked:
-    if columns is not None:
-        frame = select(frame, columns)
-        frame = as_frame(frame)
+def arrow_column(series: Any) -> pa.Array:
+    """Return a column of a frame as an arrow array; objects that arrow does not know are text."""
+    import pyarrow as pa
+
+    native = series.to_native()
+    if getattr(getattr(native, "dtype", None), "kind", "") == "c":
+        raise DataError(
+            f"column {series.name!r}: Complex data not supported: pass real and imaginary parts"
+        )
+    try:
+        array = series.to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        array = pa.array(native.astype("string"))
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _unpack_columns(frame: Any, columns: tuple[Column, ...], source: Any) -> Unpacked:
+    names = tuple(frame.columns)
+    array = np.empty((len(frame), len(names)))
+    for j, (name, column) in enumerate(zip(names, columns, strict=True)):
+        try:
+            array[:, j] = column.read(arrow_column(frame[name]))
+        except DataError as error:
+            raise DataError(f"column {name!r}: {error}") from None
+    return Unpacked(array, names, ("float64",), source)
+
+
+def _unpack_frame(frame: Any, source: Any) -> Unpacked:
     names = tuple(frame.columns)
     pieces = [_column(frame[name], name) for name in names]
     dtype = np.result_type(*pieces) if pieces else np.dtype(np.float64)

@@ -60,7 +60,8 @@ class Rows:
         support: tuple[float, float] = (-math.inf, math.inf),
         device: str = "cpu",
     ):
-        self.schema, self.array, self.shape = schema, data.array, data.array.shape
+        self.schema, self.array = schema, data.array
+        self.shape = (len(data.array), *schema.shape)
         self.values: torch.Tensor | None = None
         self.device = torch.device("cpu")
         if 4 * math.prod(self.shape) <= room(device):

@@ -9,53 +9,46 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from diabolo.data.containers import Unpacked, as_frame, new_frame, pack_like, unpack
+from diabolo.cells import Cells
+from diabolo.data.casts import as_dtype, as_numpy, as_tensor
+from diabolo.data.checks import place_of, refuse_non_finite, same_columns, same_units
+from diabolo.data.columns import Numeric, as_named
+from diabolo.data.containers import (
+    Unpacked,
+    as_frame,
+    new_frame,
+    pack_cells,
+    pack_like,
+    unpack,
+)
+from diabolo.data.scaling import SCALINGS, affine, of_values
 from diabolo.data.statistics import Statistics, pieces_of
+from diabolo.data.table import Table
 from diabolo.errors import DataError, SchemaError, SpecError
 
 KINDS = ("table", "image", "series")
-SCALINGS = ("none", "unit", "standard", "minmax", "scale")
-
-
-class Batch(NamedTuple):
-    """What models eat.
-
-    Attributes
-    ----------
-    values : ndarray of float32 (n, *shape)
-        Scaled.
-    observed : ndarray of bool (n, *shape) or None
-        False where a cell is missing; None where all are there.
-    """
-
-    values: np.ndarray
-    observed: np.ndarray | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """Neighbouring values that are treated alike: values[start:stop] of one kind."""
-
-    kind: str
-    start: int
-    stop: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Schema:
     """How rows of the user's data become batches, fitted by `Schema.fit`.
 
+    A cell is what the user has in a place, a value what a network gets. They are as many, but in
+    tables with columns of several kinds, where a level is several values: see `Table`.
+
     Attributes
     ----------
     kind : {"table", "image", "series"}
     shape : tuple of int
-        Of one row: (columns,), (h, w), (h, w, c) or (t, c).
+        Of a row of values: (columns,), (h, w), (h, w, c) or (t, c).
     names : tuple of str or None
         Columns, where the data was a frame.
+    given : tuple of str or None
+        The same, with those that are left out.
     dtypes : tuple of str
         Original numpy types, one per column of a frame, else a single one.
     scaling : str
@@ -64,24 +57,39 @@ class Schema:
         "scale" variance 1 without centring. Tables are scaled column by column, images and series
         channel by channel. A constant column has scale 1.
     shift, scale : ndarray of float64 (*shape)
-    low, high : ndarray of float64 (*shape)
-        Range of the fitted data, in original units.
-    blocks : tuple of Block
+    low, high : ndarray of float64
+        Range of the cells in the fitted data, in original units.
+    gaps : tuple of int
+        Values that may be missing, as in `Cells`; NaN is refused where there are none.
+    table : Table or None
+        What the columns are, where they are more than numbers.
     """
 
     kind: str
     shape: tuple[int, ...]
     names: tuple[str, ...] | None
+    given: tuple[str, ...] | None
     dtypes: tuple[str, ...]
     scaling: str
     shift: np.ndarray
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    blocks: tuple[Block, ...]
+    gaps: tuple[int, ...] = ()
+    table: Table | None = None
 
     @classmethod
-    def fit(cls, data: Unpacked, statistics: Statistics, kind: str, scaling: str) -> Schema:
+    def fit(
+        cls,
+        data: Unpacked,
+        statistics: Statistics,
+        kind: str,
+        scaling: str,
+        *,
+        hidden: bool = False,
+        table: Table | None = None,
+        given: tuple[str, ...] | None = None,
+    ) -> Schema:
         """Learn the scaling from the statistics of the data.
 
         Parameters
@@ -93,6 +101,12 @@ class Schema:
             One of `KINDS`.
         scaling : str
             One of `SCALINGS`.
+        hidden : bool
+            Whether any cell may be missing, also where none is in the data.
+        table : Table, optional
+            What the columns are.
+        given : tuple of str, optional
+            All columns of the frame; by default those of the data.
 
         Raises
         ------
@@ -109,19 +123,40 @@ class Schema:
                 f"with {max(abs(statistics.low.min()), abs(statistics.high.max())):g}"
             )
         shape = data.array.shape[1:]
-        shift, scale = _affine(scaling, statistics.pooled(kind), data.array.dtype)
+        shift, scale = (
+            np.broadcast_to(field, shape).copy()
+            for field in affine(scaling, statistics.pooled(kind), data.array.dtype)
+        )
+        gaps = _gaps(kind, statistics, hidden)
+        if table is not None:
+            gaps = tuple(table.places[j].start for j in gaps)
+            shape = (table.width,)
+            shift, scale = of_values(table, shift, scale)
         return cls(
             kind,
             shape,
             data.names,
+            given or data.names,
             data.dtypes,
             scaling,
-            np.broadcast_to(shift, shape).copy(),
-            np.broadcast_to(scale, shape).copy(),
+            shift,
+            scale,
             statistics.low,
             statistics.high,
-            (Block("numeric", 0, math.prod(shape)),),
+            gaps,
+            table,
         )
+
+    @property
+    def missing(self) -> bool:
+        """Whether cells may be missing: NaN, also in the scaled values."""
+        return bool(self.gaps)
+
+    @functools.cached_property
+    def cells(self) -> Cells:
+        """What a model has to know of the cells that values belong to."""
+        columns = None if self.table is None else self.table.columns_of_values
+        return Cells(self.kind, self.shape, columns, self.gaps)
 
     def unpack(self, data: Any, *, extra_columns: bool = False) -> Unpacked:
         """Return the data as an array, checked against what was fitted.
@@ -137,35 +172,40 @@ class Schema:
         SchemaError
             If width, shape, column names or units differ from the fitted data.
         DataError
-            If cells are missing or infinite.
+            If cells are infinite, or missing where they were not in the fitted data.
         """
-        names = self.names if extra_columns else None
-        unpacked = unpack(data, names)
-        if not extra_columns:
-            self._same_columns(unpacked)
-        shape = unpacked.array.shape[1:]
-        if shape != self.shape:
-            if len(shape) == len(self.shape) == 1:
+        frame = as_frame(data)
+        if frame is not None and not extra_columns:
+            left_out = set(self.given or ()) - set(self.names or ())
+            same_columns(self.names, tuple(n for n in frame.columns if n not in left_out))
+        unpacked = unpack(data, self.names, None if self.table is None else self.table.columns)
+        shape, fitted = unpacked.array.shape[1:], self.low.shape
+        if shape != fitted:
+            if len(shape) == len(fitted) == 1:
                 raise SchemaError(
-                    f"X has {shape[0]} features, but Autoencoder is expecting {self.shape[0]} "
+                    f"X has {shape[0]} features, but Autoencoder is expecting {fitted[0]} "
                     "features as input"
                 )
-            raise SchemaError(f"rows have shape {shape}, and the model was fitted on {self.shape}")
+            raise SchemaError(f"rows have shape {shape}, and the model was fitted on {fitted}")
         if not len(unpacked.array):
             raise DataError(
                 f"Found array with 0 sample(s) (shape={unpacked.array.shape}) while a minimum of "
                 "1 is required: there is nothing to do"
             )
-        self._same_units(unpacked.array)
-        refuse_non_finite(unpacked)
+        top = float(self.scale.flat[0])
+        same_units(unpacked.array, self.scaling, float(self.high.max()), top, self.dtypes[0])
+        refuse_non_finite(unpacked, missing=self.missing)
         return unpacked
 
-    def encode(self, unpacked: Unpacked) -> Batch:
-        """Return the scaled batch of data that `unpack` has checked."""
-        values = np.empty(unpacked.array.shape, np.float32)
+    def encode(self, unpacked: Unpacked) -> np.ndarray:
+        """Return the scaled values of data that `unpack` has checked, (n, *shape) of float32.
+
+        Missing cells are NaN.
+        """
+        values = np.empty((len(unpacked.array), *self.shape), np.float32)
         for place, piece in self.encoded(unpacked):
             values[place] = piece
-        return Batch(values, None)
+        return values
 
     def encoded(self, unpacked: Unpacked) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the scaled values of data that `unpack` has checked, piece by piece in order.
@@ -177,9 +217,10 @@ class Schema:
         """
         for place, piece in pieces_of(unpacked.array):
             values = self.scaled(piece)
-            if piece.dtype.kind == "f" and not np.isfinite(values).all():
-                bad = ~np.isfinite(values)
-                where = np.unravel_index(int(bad.argmax()), bad.shape)
+            if piece.dtype.kind == "f" and np.isinf(values).any():
+                # Only numbers can, and those have one value each.
+                bad = np.isinf(values)
+                where = self._cell(np.unravel_index(int(bad.argmax()), bad.shape))
                 raise DataError(
                     f"{piece[where]:g} in {self.place((place.start + where[0], *where[1:]))} is "
                     "too large for 32-bit numbers once scaled: rescale the data, or drop the row"
@@ -187,7 +228,9 @@ class Schema:
             yield place, values
 
     def scaled(self, array: np.ndarray) -> np.ndarray:
-        """Return (x − shift) / scale of rows (n, *shape), in float32."""
+        """Return (x − shift) / scale of rows of cells, (n, *shape) in float32."""
+        if self.table is not None:
+            array = self.table.expand(array)
         # In float64, because (x − shift) cancels for columns far from zero.
         with np.errstate(over="ignore"):
             values = array if self._plain else (array - self.shift) / self.scale
@@ -205,18 +248,40 @@ class Schema:
         values : ndarray
         source : object, optional
             The data they reconstruct: the result is the same kind of container, with index,
-            column order and unused columns as they are there. Without it, a numpy array.
+            column order and unused columns as they are there. Without it, a numpy array, or for a
+            table with columns of several kinds a pandas DataFrame.
         """
         frame = None if source is None else as_frame(source)
         if frame is not None:
             names = self.names if self.names is not None else tuple(frame.columns)
+            if self.table is not None:
+                return pack_cells(source, names, self.table.columns, self._cells(values))
             return pack_like(source, names, self._columns(values))
-        array = self._array(values)
-        if source is not None and type(source).__module__.startswith("torch"):
-            import torch
+        if self.table is not None and self.names is not None:
+            import pandas as pd
 
-            return torch.from_numpy(array).to(source.device)
-        return array
+            columns = zip(self.column_names(), self._columns(values), strict=True)
+            return pd.DataFrame(dict(columns))
+        return as_tensor(self._array(values), source)
+
+    def fill(self, values: np.ndarray, source: Any) -> Any:
+        """Return the data with its missing cells filled by scaled values (n, *shape).
+
+        All other cells, and columns that are not used, are as they are in `source`, to the bit.
+        """
+        cells = self._cells(values)
+        unpacked = self.unpack(source, extra_columns=True)
+        where = np.isnan(unpacked.array) if unpacked.array.dtype.kind == "f" else None
+        if as_frame(source) is None:
+            dtype = unpacked.array.dtype
+            new = cells if where is None else np.where(where, cells, unpacked.array)
+            array = unpacked.array.copy() if where is None else new.astype(dtype)
+            return as_tensor(array, source)
+        columns = self.table.columns if self.table else (Numeric(),) * len(self.low)
+        none = np.zeros(unpacked.array.shape, bool)
+        return pack_cells(
+            source, self.names or (), columns, cells, none if where is None else where
+        )
 
     def decode_frame(self, values: np.ndarray, like: Any) -> Any:
         """Return scaled values as a new frame of `like`'s library, with the fitted columns."""
@@ -224,7 +289,7 @@ class Schema:
 
     def column_names(self) -> tuple[str, ...]:
         """Return the names of the fitted columns, ``x0``, ``x1``, … where they had none."""
-        return self.names or tuple(f"x{i}" for i in range(math.prod(self.shape)))
+        return self.names or tuple(f"x{i}" for i in range(math.prod(self.low.shape)))
 
     def out_of_support(
         self, values: np.ndarray, support: tuple[float, float], first: int = 0
@@ -243,128 +308,49 @@ class Schema:
             return None
         where = np.unravel_index(int(bad.argmax()), bad.shape)
         value = float(values[where]) * self.scale[where[1:]] + self.shift[where[1:]]
-        return count, f"{value:g} in {self.place((first + where[0], *where[1:]))}"
+        cell = self._cell(where)
+        return count, f"{value:g} in {self.place((first + cell[0], *cell[1:]))}"
 
     def place(self, where: tuple[Any, ...]) -> str:
-        """Return an index (row, …) in words."""
+        """Return an index (row, …) of a cell in words."""
         row, rest = int(where[0]), tuple(int(i) for i in where[1:])
-        return _place(row, rest, self.names)
+        return place_of(row, rest, self.names)
+
+    def _cell(self, where: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the place of the cell that the value at a place belongs to."""
+        columns = self.cells.columns
+        return where if columns is None else (where[0], columns[int(where[1])])
 
     def _columns(self, values: np.ndarray) -> list[np.ndarray]:
-        flat = self._unscale(values).reshape(len(values), -1)  # (n, *shape) -> (n, d)
-        dtypes = self.dtypes if len(self.dtypes) == flat.shape[1] else self.dtypes * flat.shape[1]
-        return [as_dtype(flat[:, j], dtype) for j, dtype in enumerate(dtypes)]
+        cells = self._cells(values).reshape(len(values), -1)  # (n, *shape) -> (n, d)
+        if self.table is not None and self.names is not None:
+            written = (
+                as_named(column.write(cell), kind)
+                for column, kind, cell in zip(
+                    self.table.columns, self.table.types, cells.T, strict=True
+                )
+            )
+            return [as_numpy(column) for column in written]
+        dtypes = self.dtypes if len(self.dtypes) == cells.shape[1] else self.dtypes * cells.shape[1]
+        return [as_dtype(cells[:, j], dtype) for j, dtype in enumerate(dtypes)]
 
     def _array(self, values: np.ndarray) -> np.ndarray:
         common = np.result_type(*(np.dtype(name) for name in self.dtypes))
-        array = np.empty(values.shape, common)
+        array = np.empty((len(values), *self.low.shape), common)
         for place, piece in pieces_of(values):
-            array[place] = as_dtype(self._unscale(piece), str(common))
+            array[place] = as_dtype(self._cells(piece), str(common))
         return array
 
-    def _unscale(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float64) * self.scale + self.shift
-
-    def _same_columns(self, unpacked: Unpacked) -> None:
-        # The wording is scikit-learn's, whose checks look for it.
-        if self.names is None or unpacked.names is None or unpacked.names == self.names:
-            return
-        unseen = sorted(set(unpacked.names) - set(self.names))
-        missing = sorted(set(self.names) - set(unpacked.names))
-        lines = ["The feature names should match those that were passed during fit."]
-        if unseen:
-            lines += ["Feature names unseen at fit time:", *(f"- {name}" for name in unseen[:5])]
-        if missing:
-            lines += ["Feature names seen at fit time, yet now missing:"]
-            lines += [f"- {name}" for name in missing[:5]]
-        if not unseen and not missing:
-            lines += ["Feature names must be in the same order as they were in fit."]
-        raise SchemaError("\n".join([*lines, ""]))
-
-    def _same_units(self, array: np.ndarray) -> None:
-        """Refuse pixels in other units than the fitted ones: they would look black or glaring."""
-        high, unsigned = self.high.max(), array.dtype.kind == "u"
-        if self.scaling == "none" and unsigned and high <= 1 < array.max():
-            raise SchemaError(
-                f"the model was fitted on values up to {high:g} and this data is {array.dtype} up "
-                f"to {array.max()}: divide by {np.iinfo(array.dtype).max} if these are the same "
-                "pictures in other units"
-            )
-        if self.scaling != "unit":
-            return
-        top = float(self.scale.flat[0])
-        if array.dtype.kind == "b" or (
-            array.dtype.kind == "u" and np.iinfo(array.dtype).max != top
-        ):
-            raise SchemaError(
-                f"the model was fitted on whole numbers from 0 to {top:g} and this data is "
-                f"{array.dtype}, whose range is another: convert it to {self.dtypes[0]} first"
-            )
-        if array.dtype.kind != "f":
-            return
-        finite = array[np.isfinite(array)]
-        # Whole numbers up to 1 are a picture of zeros and ones rather than the darkest of 0 … 255.
-        if finite.size and (finite.max() == 1 or (finite != np.round(finite)).any()):
-            raise SchemaError(
-                f"the model was fitted on whole numbers from 0 to {top:g} and this data has "
-                f"fractions ({array.dtype}): pass {self.dtypes[0]} values, or multiply by {top:g} "
-                "and round if they lie in [0, 1]"
-            )
+    def _cells(self, values: np.ndarray) -> np.ndarray:
+        """Return the cells, in original units, of scaled values (n, *shape)."""
+        unscaled = values.astype(np.float64) * self.scale + self.shift
+        return unscaled if self.table is None else self.table.collapse(unscaled)
 
 
-def refuse_non_finite(data: Unpacked) -> None:
-    """Raise `DataError` that names the first NaN or infinity."""
-    array = data.array
-    if array.dtype.kind != "f":
-        return
-    for rows, piece in pieces_of(array):
-        bad = ~np.isfinite(piece)
-        if not bad.any():
-            continue
-        where = np.unravel_index(int(bad.argmax()), bad.shape)
-        place = _place(rows.start + int(where[0]), tuple(int(i) for i in where[1:]), data.names)
-        if np.isnan(piece[where]):
-            raise DataError(
-                f"missing value (NaN) in {place}: rows with missing cells cannot be used yet; "
-                "drop them (dropna) or fill them (scikit-learn's SimpleImputer) first"
-            )
-        raise DataError(f"infinite value (inf) in {place}: replace it by a number, or drop the row")
-
-
-def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return float64 values in another type, kept in its range; whole numbers are rounded."""
-    kind = np.dtype(dtype)
-    if kind.kind == "b":
-        return values >= 0.5
-    if kind.kind in "iu":
-        info = np.iinfo(kind)
-        # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
-        high = np.nextafter(float(info.max), 0) if info.bits == 64 else float(info.max)
-        return np.clip(np.round(values), float(info.min), high).astype(kind)
-    limit = float(np.finfo(kind).max)
-    return np.clip(values, -limit, limit).astype(kind)
-
-
-def _affine(
-    scaling: str, statistics: Statistics, dtype: np.dtype
-) -> tuple[np.ndarray | float, np.ndarray | float]:
-    if scaling == "unit":
-        if dtype.kind != "u":
-            raise SpecError(
-                f"scaling='unit' divides by the type's maximum and needs unsigned integers, not "
-                f"{dtype}: use 'minmax'"
-            )
-        return 0.0, float(np.iinfo(dtype).max)
-    if scaling == "none":
-        return 0.0, 1.0
-    if scaling == "minmax":
-        span = statistics.high - statistics.low
-        return statistics.low, np.where(statistics.constant | (span == 0), 1.0, span)
-    deviation = np.where(statistics.constant, 1.0, statistics.deviation)
-    return (statistics.mean if scaling == "standard" else 0.0), deviation
-
-
-def _place(row: int, rest: tuple[int, ...], names: tuple[str, ...] | None) -> str:
-    if len(rest) == 1:
-        return f"row {row}, column {names[rest[0]]!r}" if names else f"row {row}, column {rest[0]}"
-    return f"row {row}, position {rest}"
+def _gaps(kind: str, statistics: Statistics, hidden: bool) -> tuple[int, ...]:
+    """Return the cells along the last axis of a row that may be missing."""
+    lacking = statistics.missing
+    if kind == "table":
+        return tuple(np.flatnonzero(lacking | hidden).tolist())
+    channels = lacking.shape[-1] if lacking.ndim == {"series": 2, "image": 3}[kind] else 1
+    return tuple(range(channels)) if hidden or lacking.any() else ()

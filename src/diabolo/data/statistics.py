@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +23,19 @@ def pieces_of(array: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """Per value of a row, each (*shape) in float64 and original units.
+    """Per value of a row, each (*shape) in float64 and original units, of the cells that are there.
 
     Attributes
     ----------
     rows : int
+    observed : ndarray of int64
+        Rows in which the value is there; where that is none, all else is 0.
     low, high, mean, deviation : ndarray
         `deviation` is the population standard deviation.
     """
 
     rows: int
+    observed: np.ndarray
     low: np.ndarray
     high: np.ndarray
     mean: np.ndarray
@@ -43,6 +47,11 @@ class Statistics:
         size = np.maximum(np.abs(self.low), np.abs(self.high))
         return self.deviation <= 10 * np.finfo(np.float64).eps * size
 
+    @property
+    def missing(self) -> np.ndarray:
+        """Where some row lacks the value: (*shape) of bool."""
+        return self.observed < self.rows
+
     def pooled(self, kind: str) -> Statistics:
         """Return the statistics over all positions of a channel, to be broadcast to (*shape).
 
@@ -53,42 +62,78 @@ class Statistics:
             return self
         channels = self.mean.ndim > (1 if kind == "series" else 2)
         axes = tuple(range(self.mean.ndim - channels))
-        mean = self.mean.mean(axis=axes, keepdims=True)
-        variance = (self.deviation**2 + (self.mean - mean) ** 2).mean(axis=axes, keepdims=True)
+        count = self.observed.sum(axis=axes, keepdims=True)
+        share = self.observed / np.maximum(count, 1)
+        mean = (share * self.mean).sum(axis=axes, keepdims=True)
+        variance = share * (self.deviation**2 + (self.mean - mean) ** 2)
+        some = self.observed > 0
         return Statistics(
-            self.rows,
-            self.low.min(axis=axes, keepdims=True),
-            self.high.max(axis=axes, keepdims=True),
+            self.rows * math.prod(self.mean.shape[: len(axes)]),
+            count,
+            self.low.min(axis=axes, keepdims=True, where=some, initial=np.inf),
+            self.high.max(axis=axes, keepdims=True, where=some, initial=-np.inf),
             mean,
-            np.sqrt(variance),
+            np.sqrt(variance.sum(axis=axes, keepdims=True)),
         )
 
 
 def statistics_of(array: np.ndarray) -> Statistics:
-    """Return the statistics of array (n, …), n ≥ 1, without NaN.
+    """Return the statistics of array (n, …), n ≥ 1, whose missing cells are NaN.
 
     Chunks are merged by the pairwise update of Chan, Golub & LeVeque 1983, which stays exact for
     columns far from zero where the sum of squares does not.
     """
-    n = 0
-    # Sums start from the first row: exact for constant columns, and better for those far from zero.
-    origin = array[0].astype(np.float64)
-    mean = moment = low = high = np.zeros(array.shape[1:])
+    # Sums start from a cell that is there: exact for constant columns, and better for those far
+    # from zero.
+    origin = _first(array)
+    n = np.zeros(array.shape[1:], np.int64)
+    mean = moment = np.zeros(array.shape[1:])
+    low, high = np.full(array.shape[1:], np.inf), np.full(array.shape[1:], -np.inf)
     for _, rows in pieces_of(array):
-        m = len(rows)
         with np.errstate(all="ignore"):  # too large to be squared: `Schema.fit` refuses it
             piece = rows.astype(np.float64) - origin
-            piece_mean = piece.mean(axis=0)
-            piece_moment = ((piece - piece_mean) ** 2).sum(axis=0)
-        piece_low, piece_high = rows.min(axis=0), rows.max(axis=0)
-        if n == 0:
-            mean, moment, low, high = piece_mean, piece_moment, piece_low, piece_high
-        else:
+            gaps = np.isnan(piece) if rows.dtype.kind == "f" else None
+            if gaps is None or not gaps.any():
+                m: Any = len(rows)
+                piece_mean = piece.mean(axis=0)
+                piece_moment = ((piece - piece_mean) ** 2).sum(axis=0)
+                piece_low, piece_high = rows.min(axis=0), rows.max(axis=0)
+            else:
+                m = len(rows) - gaps.sum(axis=0)
+                there = np.maximum(m, 1)
+                piece[gaps] = 0.0
+                piece_mean = piece.sum(axis=0) / there
+                piece -= piece_mean
+                piece[gaps] = 0.0
+                piece_moment = (piece**2).sum(axis=0)
+                piece_low = np.fmin.reduce(rows, axis=0, initial=np.inf)
+                piece_high = np.fmax.reduce(rows, axis=0, initial=-np.inf)
+            total = n + m
+            weight = m / np.maximum(total, 1)
             delta = piece_mean - mean
-            moment = moment + piece_moment + delta**2 * (n * m / (n + m))
-            mean = mean + delta * (m / (n + m))
+            moment = moment + piece_moment + delta**2 * (n * weight)
+            mean = mean + delta * weight
             low, high = np.minimum(low, piece_low), np.maximum(high, piece_high)
-        n += m
+            n = total
+    some = n > 0
     return Statistics(
-        n, low.astype(np.float64), high.astype(np.float64), origin + mean, np.sqrt(moment / n)
+        len(array),
+        n,
+        np.where(some, low, 0.0),
+        np.where(some, high, 0.0),
+        np.where(some, origin + mean, 0.0),
+        np.sqrt(moment / np.maximum(n, 1)),
     )
+
+
+def _first(array: np.ndarray) -> np.ndarray:
+    """Return for each value of a row the first one that is there, 0 where there is none."""
+    first = array[0].astype(np.float64)
+    for _, rows in pieces_of(array):
+        lacking = np.isnan(first)
+        if not lacking.any():
+            break
+        places = (~np.isnan(rows)).argmax(axis=0)
+        found = np.take_along_axis(rows, places[None], axis=0)[0]
+        first = np.where(lacking, found, first)
+    return np.where(np.isnan(first), 0.0, first)

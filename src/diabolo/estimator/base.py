@@ -71,9 +71,10 @@ class FittedModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
             return in_chunks(self.module_, x, function)
 
     def _set_features(self) -> None:
-        self.n_features_in_ = self.schema_.shape[0]
-        if self.schema_.names is not None:
-            self.feature_names_in_ = np.asarray(self.schema_.names, dtype=object)
+        given = self.schema_.given
+        self.n_features_in_ = self.schema_.low.shape[0] if given is None else len(given)
+        if given is not None:
+            self.feature_names_in_ = np.asarray(given, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
@@ -89,6 +90,7 @@ class FittedModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PartParams)
         # Codes are float32 whatever comes in: a network computes no more digits.
         tags.transformer_tags.preserves_dtype = []
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags
 
     def __getstate__(self) -> dict[str, Any]:

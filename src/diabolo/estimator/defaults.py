@@ -14,13 +14,15 @@ import numpy as np
 from diabolo.augmentations import AUGMENTATIONS, Augmentation, Shift
 from diabolo.augmentations.base import splits_blocks
 from diabolo.bottlenecks import Bottleneck
+from diabolo.cells import filled
 from diabolo.corruptions import CORRUPTIONS, Chain, Corruption
 from diabolo.data.containers import Unpacked
 from diabolo.data.schema import KINDS
 from diabolo.data.statistics import Statistics
+from diabolo.data.table import Table
 from diabolo.device import operations_of_a_step, resolve_precision
 from diabolo.errors import DataError, SpecError
-from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli
+from diabolo.likelihoods import LIKELIHOODS, MSE, Bernoulli, Mixed
 from diabolo.likelihoods.base import Likelihood
 from diabolo.networks import MLP, NETWORKS, Conv, Network
 from diabolo.networks.base import MOST
@@ -73,9 +75,22 @@ def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
 
 
 def choose_likelihood(
-    likelihood: Any, scaling: str, data: Unpacked, statistics: Statistics
+    likelihood: Any,
+    scaling: str,
+    data: Unpacked,
+    statistics: Statistics,
+    table: Table | None = None,
 ) -> Likelihood:
-    """Return the likelihood: Bernoulli for data that lies in [0, 1] once scaled, otherwise MSE."""
+    """Return the likelihood: Bernoulli for data that lies in [0, 1] once scaled, otherwise MSE.
+
+    In tables with columns of several kinds it is that of the numbers, and the others have their
+    own.
+    """
+    if table is not None or likelihood == "mixed" or isinstance(likelihood, Mixed):
+        part = (
+            MSE() if likelihood == "auto" else resolve_part(likelihood, LIKELIHOODS, "likelihood")
+        )
+        return _mixed(part.numeric if isinstance(part, Mixed) else part, data, table)
     if likelihood != "auto":
         return resolve_part(likelihood, LIKELIHOODS, "likelihood")
     inside = {
@@ -85,6 +100,19 @@ def choose_likelihood(
         "minmax": True,
     }
     return Bernoulli() if inside.get(scaling, False) else MSE()
+
+
+def _mixed(numeric: Likelihood, data: Unpacked, table: Table | None) -> Likelihood:
+    if table is None:
+        return Mixed(numeric)
+    count = {
+        block: sum(column.width for _, column in table.of(block))
+        for block in ("numeric", "boolean")
+    }
+    levels = tuple(column.width for _, column in table.of("categorical"))
+    if not count["boolean"] and not levels:
+        return numeric
+    return Mixed(numeric, count["numeric"], count["boolean"], levels)
 
 
 def choose_scaling(
@@ -254,7 +282,7 @@ def choose_code_size(code_size: Any, x: torch.Tensor, bottleneck: Bottleneck) ->
         return int(code_size)
     from sklearn.decomposition import PCA
 
-    flat = x.flatten(1).double().numpy()  # (n, *shape) -> (n, d)
+    flat = filled(x).flatten(1).double().numpy()  # (n, *shape) -> (n, d)
     most = min(64, *flat.shape)
     pca = PCA(most, svd_solver="randomized" if most < min(flat.shape) else "full", random_state=0)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant data explains 0 of 0

@@ -53,6 +53,10 @@ class Autoencoder(Jobs):
     pretraining : {"rbm", "layerwise"}, Pretraining or None, default None
         What gives dense layers their first weights, one after the other, before they are trained
         together.
+    schema : dict of str to str, optional
+        What columns of a frame are, where that is not to be inferred: column name → "numeric",
+        "ordinal", "boolean", "categorical", "date" or "drop". By default the columns of a frame
+        with anything but numbers are inferred one by one; ``{}`` does so for numbers too.
     max_epochs : int or "auto", default "auto"
         Passes over the data at most.
     training : Training, optional
@@ -115,6 +119,7 @@ class Autoencoder(Jobs):
         likelihood: Any = "auto",
         penalties: Any = (),
         pretraining: Any = None,
+        schema: Any = None,
         max_epochs: int | str = "auto",
         training: Training | None = None,
         device: str = "auto",
@@ -133,6 +138,7 @@ class Autoencoder(Jobs):
         self.likelihood = likelihood
         self.penalties = penalties
         self.pretraining = pretraining
+        self.schema = schema
         self.max_epochs = max_epochs
         self.training = training
         self.device = device

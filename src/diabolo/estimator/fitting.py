@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from sklearn.utils import check_random_state
 
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Plain
-from diabolo.data.containers import unpack
+from diabolo.data.checks import refuse_non_finite
+from diabolo.data.containers import Unpacked, unpack
+from diabolo.data.inference import find_columns, warn_of_dropped
 from diabolo.data.rows import Rows
-from diabolo.data.schema import Schema, refuse_non_finite
+from diabolo.data.schema import Schema
 from diabolo.data.statistics import statistics_of
+from diabolo.data.table import Table
 from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, HealthWarning, SpecError
@@ -25,6 +29,7 @@ from diabolo.estimator import defaults
 from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import REBUILT, Vitals, measure
 from diabolo.likelihoods.base import Likelihood
+from diabolo.networks import Network
 from diabolo.pretraining.stack import pretrain
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
@@ -60,17 +65,21 @@ def fit(estimator: Autoencoder, X: Any) -> Fitted:
 
 
 def _fit(estimator: Autoencoder, X: Any) -> Fitted:
-    data = unpack(read_rows(X))
+    rows = read_rows(X)
+    data, table, given = _unpacked(rows, estimator.schema)
     _refuse_empty(data.array)
-    refuse_non_finite(data)
+    refuse_non_finite(data, missing=True)
     seed = seed_of(estimator.random_state)
     statistics = statistics_of(data.array)
     kind = defaults.choose_kind(estimator.kind, data.array.shape)
     likelihood = defaults.choose_likelihood(
-        estimator.likelihood, estimator.scaling, data, statistics
+        estimator.likelihood, estimator.scaling, data, statistics, table
     )
     scaling = defaults.choose_scaling(estimator.scaling, likelihood, kind, data, statistics)
-    schema = Schema.fit(data, statistics, kind, scaling)
+    shape = data.array.shape[1:]
+    corruption = defaults.choose_corruption(estimator.corruption, kind, shape)
+    hidden = corruption is not None and corruption.missing
+    schema = Schema.fit(data, statistics, kind, scaling, hidden=hidden, table=table, given=given)
     device = resolve_device(estimator.device)
     x = Rows(schema, data, likelihood.support, device)
     _refuse_outside(x.outside, likelihood)
@@ -85,6 +94,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         schema.shape,
         pretrained=estimator.pretraining is not None,
     )
+    if schema.gaps:
+        _refuse_gaps(network, estimator.pretraining)
     bottleneck = (
         Plain()
         if estimator.bottleneck is None
@@ -99,9 +110,10 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size, likelihood
     )
-    corruption = defaults.choose_corruption(estimator.corruption, kind, schema.shape)
     penalties = defaults.choose_penalties(estimator.penalties, bottleneck)
-    member = AutoencoderModule.planned(schema.shape, code_size, network, bottleneck, likelihood)
+    member = AutoencoderModule.planned(
+        schema.shape, code_size, network, bottleneck, likelihood, cells=schema.cells
+    )
     learned = len(x) - int(held_out.sum())
     training, epochs = defaults.choose_training(
         estimator.training, estimator.max_epochs, x.shape, learned, member, device
@@ -125,7 +137,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         device,
         seed,
     )
-    module = spec.build(schema.shape).to_empty(device="cpu")
+    module = spec.build(schema.cells).to_empty(device="cpu")
     with arithmetic("fp32"):
         module.initialise(seed, sample[:1024])
     module, progress = module.to(device), progress_for(estimator.verbose)
@@ -184,6 +196,33 @@ def _pretrain(
 
 def _sample_rows(shape: tuple[int, ...]) -> int:
     return min(SAMPLE, max(SAMPLE_LEAST, SAMPLE_VALUES // math.prod(shape)))
+
+
+def _refuse_gaps(network: Network, pretraining: Any) -> None:
+    """Raise `SpecError` where missing cells meet parts that cannot be told of them."""
+    for what, instead in (
+        (pretraining is not None and f"{pretraining=}", "pretraining=None"),
+        (network.tied and f"network={network!r}", "tied=False"),
+    ):
+        require(
+            not what,
+            f"{what} beside missing cells: the encoder sees more of a row than its values, namely "
+            f"which are missing, and the way back has no use for that; pass {instead}, or fill the "
+            "cells first",
+        )
+
+
+def _unpacked(
+    rows: Any, said: Mapping[str, str] | None
+) -> tuple[Unpacked, Table | None, tuple[str, ...] | None]:
+    """Return the data as numbers, what its columns are if they are not, and all their names."""
+    found = find_columns(rows, said)
+    if found is None:
+        return unpack(rows), None, None
+    warn_of_dropped(found, said)
+    used = [(f.name, f.column, f.type) for f in found if f.column is not None]
+    names, columns, types = zip(*used, strict=True)
+    return unpack(rows, names, columns), Table(columns, types), tuple(f.name for f in found)
 
 
 def _refuse_outside(outside: tuple[int, str] | None, likelihood: Likelihood) -> None:

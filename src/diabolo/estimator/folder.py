@@ -13,13 +13,16 @@ import torch
 
 from diabolo import store
 from diabolo.autoencoder import AutoencoderModule
-from diabolo.data.schema import KINDS, SCALINGS, Block, Schema
+from diabolo.data.columns import COLUMNS
+from diabolo.data.schema import KINDS, SCALINGS, Schema
+from diabolo.data.table import Table
 from diabolo.device import resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator.defaults import choose_penalties, choose_pretraining
 from diabolo.estimator.resolved import AXES, Spec
 from diabolo.estimator.vitals import Vitals
+from diabolo.likelihoods import Mixed
 from diabolo.spec import from_json, to_json
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
         "stopped": model.stopped_,
     }
     arrays |= {f"vitals.{f.name}": getattr(model.vitals_, f.name) for f in fields(Vitals)}
+    if model.schema_.table is not None:
+        arrays["schema.knots"], arrays["schema.knot_counts"] = model.schema_.table.knots
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
     store.write(path, KIND, config, tensors, card(model))
 
@@ -61,7 +66,14 @@ def load(
         spec = Spec.from_json(config["spec"])
         known: dict[str, Any] = {k: _tuples(v) for k, v in config["schema"].items()}
         known |= {name: tensors[f"schema.{name}"] for name in ARRAYS}
-        known["blocks"] = tuple(Block(**block) for block in known["blocks"])
+        if known["table"] is not None:
+            columns = from_json(config["schema"]["table"]["columns"], COLUMNS)
+            known["table"] = Table.with_knots(
+                columns,
+                _tuples(config["schema"]["table"]["types"]),
+                tensors["schema.knots"],
+                tensors["schema.knot_counts"],
+            )
         schema = Schema(**known)
         model.vitals_ = Vitals(**{f.name: tensors[f"vitals.{f.name}"] for f in fields(Vitals)})
         model.held_out_ = tensors["held_out"]
@@ -104,7 +116,7 @@ def _module(
         if name.startswith(prefix)
     }
     # Without memory of its own, so that an edited width cannot ask for terabytes.
-    module = spec.build(schema.shape)
+    module = spec.build(schema.cells)
     module.load_state_dict(state, assign=True)
     return module
 
@@ -115,7 +127,9 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
     def whole(value: Any, least: int) -> bool:
         return type(value) is int and value >= least
 
-    values = math.prod(schema.shape)
+    table = schema.table
+    cells = (len(table.columns),) if table else schema.shape
+    values = math.prod(cells)
     names, dtypes = schema.names, schema.dtypes
     rules = {
         "spec.code_size": whole(spec.code_size, 1),
@@ -148,7 +162,17 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         "schema.dtypes": isinstance(dtypes, tuple)
         and len(dtypes) in {1, values}
         and all(isinstance(dtype, str) and np.dtype(dtype).kind in "biuf" for dtype in dtypes),
-        "schema.blocks": schema.blocks == (Block("numeric", 0, values),),
+        "schema.given": schema.given is None
+        or (isinstance(schema.given, tuple) and set(names or ()) <= set(schema.given)),
+        "schema.table": table is None
+        or (table.is_sound() and schema.shape == (table.width,) and names is not None),
+        "spec.likelihood": not isinstance(spec.likelihood, Mixed)
+        or spec.likelihood.fits(schema.shape[-1]),
+        "schema.gaps": isinstance(schema.gaps, tuple)
+        and all(whole(place, 0) for place in schema.gaps)
+        and len(set(schema.gaps)) == len(schema.gaps)
+        and schema.kind in KINDS
+        and max(schema.gaps, default=0) < (1 if schema.cells.bare else schema.shape[-1]),
         "history": isinstance(model.history_, list)
         and all(isinstance(row, dict) and {"epoch", "train"} <= set(row) for row in model.history_)
         and all(isinstance(v, int | float) for row in model.history_ for v in row.values()),
@@ -165,7 +189,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         array = getattr(schema, name)
         rules[f"schema.{name}"] = (
             bool(np.isfinite(array).all())
-            and array.shape == schema.shape
+            and array.shape == (schema.shape if name in ("shift", "scale") else cells)
             and array.dtype == np.float64
         )
     rules["schema.scale"] = rules["schema.scale"] and bool((schema.scale > 0).all())
@@ -223,7 +247,9 @@ diabolo encode path/to/this/folder data.csv --out codes.csv
 
 def _schema_to_json(schema: Schema) -> dict[str, Any]:
     fields = {f.name: getattr(schema, f.name) for f in dataclasses.fields(schema)}
-    fields["blocks"] = [dataclasses.asdict(block) for block in schema.blocks]
+    if schema.table is not None:
+        columns = to_json(schema.table.columns, COLUMNS)
+        fields["table"] = {"columns": columns, "types": schema.table.types}
     return {name: value for name, value in fields.items() if name not in ARRAYS}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diabolo.estimator.estimator import Autoencoder
 
 
-def sample(model: Autoencoder, n: int, random_state: Any) -> np.ndarray:
+def sample(model: Autoencoder, n: int, random_state: Any) -> Any:
     """Decode codes drawn from the prior; see `Autoencoder.sample`."""
     check_is_fitted(model)
     require(
@@ -36,7 +36,7 @@ def sample(model: Autoencoder, n: int, random_state: Any) -> np.ndarray:
     return model.schema_.decode(model._apply(codes, model._decoded).numpy())
 
 
-def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> np.ndarray:
+def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> Any:
     """Decode codes between those of a and b; see `Autoencoder.interpolate`."""
     check_is_fitted(model)
     require(
@@ -48,7 +48,7 @@ def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> np.ndarray:
         isinstance(steps, int | np.integer) and not isinstance(steps, bool) and steps >= 2,
         f"steps={steps!r} must be a whole number ≥ 2",
     )
-    shape = model.schema_.shape
+    shape = model.schema_.low.shape
     for name, rows in (("a", a), ("b", b)):
         has = np.shape(rows)
         if has[-len(shape) :] != shape or len(has) > len(shape) + 1:
@@ -60,5 +60,7 @@ def interpolate(model: Autoencoder, a: Any, b: Any, steps: int) -> np.ndarray:
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     codes = start[:, None] * (1 - share) + end[:, None] * share  # (n, steps, code_size)
     rows = model.inverse_transform(codes.reshape(-1, codes.shape[2]))
-    ways = rows.reshape(len(start), int(steps), *model.schema_.shape)
+    if not isinstance(rows, np.ndarray):
+        return rows  # a table of several kinds
+    ways = rows.reshape(len(start), int(steps), *shape)
     return ways[0] if one else ways

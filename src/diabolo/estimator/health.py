@@ -13,7 +13,7 @@ from diabolo.data.schema import Schema
 from diabolo.errors import HealthWarning
 from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import Vitals
-from diabolo.likelihoods import MSE, Bernoulli
+from diabolo.likelihoods import MSE, Bernoulli, Mixed
 
 #: Rows that would use a unit of a sparse code, were all units used as much, from which one that
 #: none uses is dead.
@@ -248,7 +248,7 @@ def _gradients(vitals: Vitals) -> Iterator[Finding]:
 
 def _range(spec: Spec, schema: Schema, vitals: Vitals) -> Iterator[Finding]:
     below, above = (float(share) for share in vitals.beyond)
-    if below + above > 0.05 and not isinstance(spec.likelihood, Bernoulli):
+    if below + above > 0.05 and not isinstance(spec.likelihood, Bernoulli | Mixed):
         remedy = (
             "likelihood=MSE('relu') keeps them from falling below zero"
             if below > above and schema.low.min() >= 0 and spec.likelihood != MSE("relu")

@@ -9,8 +9,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.bottlenecks import Quantized
+from diabolo.data.checks import refuse_non_finite
 from diabolo.data.containers import as_frame, unpack
-from diabolo.data.schema import refuse_non_finite
 from diabolo.errors import DataError, SchemaError
 from diabolo.estimator import generation
 from diabolo.estimator.base import FittedModel
@@ -112,7 +112,7 @@ class Jobs(FittedModel):
         ----------
         X : as in `fit`
         per_value : bool, default False
-            Give the squared error of every value instead of their mean.
+            Give the squared error of every value instead of their mean; NaN where it is missing.
 
         Returns
         -------
@@ -127,8 +127,8 @@ class Jobs(FittedModel):
         x = self._encode_input(X)
 
         def errors(rows: torch.Tensor) -> torch.Tensor:
-            squared = (rows - self.module_.reconstruct(rows)).square()
-            return squared if per_value else squared.flatten(1).mean(dim=1)
+            cells, rebuilt = self.module_.cells, self.module_.reconstruct(rows)
+            return (cells.errors if per_value else cells.error)(rows, rebuilt)
 
         return self._apply(x, errors).numpy()
 
@@ -184,7 +184,7 @@ class Jobs(FittedModel):
         errors = None if X is None else self.reconstruction_error(X)
         return diagnose(self.spec_, self.schema_, self.vitals_, errors)
 
-    def sample(self, n: int = 1, *, random_state: Any = None) -> np.ndarray:
+    def sample(self, n: int = 1, *, random_state: Any = None) -> Any:
         """Return new rows: codes drawn from the prior of a variational model, decoded.
 
         Parameters
@@ -195,8 +195,8 @@ class Jobs(FittedModel):
 
         Returns
         -------
-        ndarray (n, *shape)
-            Means of p(x | z), in original units.
+        ndarray (n, *shape), or DataFrame for a table with columns of several kinds
+            Means of p(x | z), in original units and levels.
 
         Raises
         ------
@@ -205,7 +205,7 @@ class Jobs(FittedModel):
         """
         return generation.sample(self, n, random_state)
 
-    def interpolate(self, a: Any, b: Any, steps: int = 10) -> np.ndarray:
+    def interpolate(self, a: Any, b: Any, steps: int = 10) -> Any:
         """Return the rows on the way from a to b, along the straight line between their codes.
 
         Parameters
@@ -218,7 +218,8 @@ class Jobs(FittedModel):
         Returns
         -------
         ndarray (steps, *shape) or (n, steps, *shape)
-            In original units. The ends are reconstructions of a and b.
+            In original units. The ends are reconstructions of a and b. For a table with columns of
+            several kinds a DataFrame, in which the ways follow each other.
 
         Raises
         ------

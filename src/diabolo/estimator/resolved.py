@@ -11,6 +11,7 @@ import torch
 from diabolo.augmentations import AUGMENTATIONS, Augmentation
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck
+from diabolo.cells import Cells
 from diabolo.corruptions import CORRUPTIONS, Corruption
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import LIKELIHOODS
@@ -65,9 +66,9 @@ class Spec:
         fields = {name: from_json(value, AXES.get(name, {})) for name, value in config.items()}
         return cls(**fields)
 
-    def build(self, shape: tuple[int, ...]) -> AutoencoderModule | Ensemble:
-        """Return the module for rows of this shape, without memory (on torch's device "meta")."""
-        parts, members = (shape, *self.parts), self.training.members
+    def build(self, cells: Cells) -> AutoencoderModule | Ensemble:
+        """Return the module for rows of these cells, without memory (on torch's device "meta")."""
+        parts, members = (cells.shape, *self.parts, cells), self.training.members
         if members == 1:
             return AutoencoderModule.planned(*parts)
         with torch.device("meta"):

@@ -10,6 +10,7 @@ import torch
 
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Gaussian, Quantized, TopK
+from diabolo.cells import Cells, column_means
 from diabolo.device import arithmetic
 from diabolo.ensemble import Ensemble
 from diabolo.estimator.resolved import Spec
@@ -103,9 +104,11 @@ def measure(
     codes = in_chunks(module, x, lambda rows: module.encode(rows).z)
     few = x[:REBUILT]
     rebuilt = in_chunks(module, few, module.reconstruct)
-    low, high = few.amin(dim=0), few.amax(dim=0)
+    low, high = few.nan_to_num(math.inf).amin(dim=0), few.nan_to_num(-math.inf).amax(dim=0)
+    variance = (few - column_means(few)).square().nanmean()
+    spread = float((few - few.nanmean()).square().nanmean().sqrt())
     # Constant columns have no range.
-    slack = ((high - low) / 100).clamp(min=float(few.std(correction=0)) / 20)
+    slack = ((high - low) / 100).clamp(min=spread / 20)
     beyond = ((rebuilt < low - slack).float().mean(), (rebuilt > high + slack).float().mean())
     none = np.zeros(0, np.float32)
     divergence = (
@@ -123,11 +126,11 @@ def measure(
             if isinstance(spec.bottleneck, TopK)
             else _adds(module, few, codes)
         ),
-        "learned": errors(few, rebuilt),
-        "held_out": errors(held_out, in_chunks(module, held_out, module.reconstruct)),
-        "shuffled": errors(*_shuffled(module, few)).mean(),
+        "learned": errors(module.cells, few, rebuilt),
+        "held_out": errors(module.cells, held_out, in_chunks(module, held_out, module.reconstruct)),
+        "shuffled": errors(module.cells, *_shuffled(module, few)).mean(),
         "values": torch.tensor(few[0].numel()),
-        "variance": (few - few.mean(dim=0)).square().mean(),
+        "variance": variance,
         "gradients": _gradients(module, few[:LEARNED]),
         "beyond": torch.stack(beyond),
     }
@@ -138,9 +141,9 @@ def measure(
     )
 
 
-def errors(x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
-    """Return the mean squared error per value of each row of x (n, *shape), ascending, (n,)."""
-    return (x - rebuilt).square().flatten(1).mean(dim=1).sort().values
+def errors(cells: Cells, x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error per cell of each row of x (n, *shape), ascending, (n,)."""
+    return cells.error(x, rebuilt).sort().values
 
 
 def _adds(
@@ -155,7 +158,7 @@ def _adds(
             module, fixed.flatten(0, 1), lambda z: module.likelihood.mean(module.decode(z))
         )
         squared = (rebuilt.unflatten(0, fixed.shape[:2]) - x).square()
-        return squared.flatten(1).mean(dim=1)
+        return squared.flatten(1).nanmean(dim=1)
 
     adds = []
     for units in torch.arange(len(means)).split(max(1, DECODED // rows)):

@@ -7,6 +7,7 @@ from diabolo.likelihoods.bernoulli import Bernoulli
 from diabolo.likelihoods.categorical import Categorical
 from diabolo.likelihoods.gaussian import Gaussian
 from diabolo.likelihoods.huber import Huber
+from diabolo.likelihoods.mixed import Mixed
 from diabolo.likelihoods.mse import MSE
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
@@ -15,6 +16,16 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,
     "huber": Huber,
     "categorical": Categorical,
+    "mixed": Mixed,
 }
 
-__all__ = ["LIKELIHOODS", "MSE", "Bernoulli", "Categorical", "Gaussian", "Huber", "Likelihood"]
+__all__ = [
+    "LIKELIHOODS",
+    "MSE",
+    "Bernoulli",
+    "Categorical",
+    "Gaussian",
+    "Huber",
+    "Likelihood",
+    "Mixed",
+]

@@ -52,7 +52,8 @@ class Contractive(Penalty):
     def cost(self, module: Any, x: torch.Tensor, z: torch.Tensor, noise: Noise) -> torch.Tensor:
         from diabolo.layers import layers_of
 
-        if module.bottleneck.pointwise and not layers_of(module.encoder):
+        direct = module.bottleneck.pointwise and not layers_of(module.encoder)
+        if direct and not module.cells.gaps:
             return self.weight * self._exact(module, x)
         return self.weight * self._estimate(module, x, z, noise)
 
@@ -62,7 +63,7 @@ class Contractive(Penalty):
         from diabolo.activations import activate
 
         layer: Any = module.bottleneck.layer
-        h = module.encoder(x)
+        h = module.features(x)
         u = torch.nn.functional.linear(h, layer.weight, layer.bias)
         _, slopes_of, *_ = torch.func.vjp(lambda u: activate(u, layer.activation), u)
         (slopes,) = slopes_of(torch.ones_like(u))

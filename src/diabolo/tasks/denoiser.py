@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.corruptions import CORRUPTIONS, GaussianNoise
 from diabolo.errors import SpecError
 from diabolo.estimator import Autoencoder
-from diabolo.estimator.params import PartParams
 from diabolo.spec import is_number, require, resolve_part
+from diabolo.tasks.base import Task
 
 
-class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
+class Denoiser(OneToOneFeatureMixin, TransformerMixin, Task):
     """Take noise out of rows, with an autoencoder that learned to (Vincent et al. 2010).
 
     Parameters
@@ -73,23 +72,19 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
             self.noise not in (None, ()),
             f"noise={self.noise!r} leaves nothing to be taken out: pass for example noise=0.5",
         )
-        require(
-            self.model is None or isinstance(self.model, Autoencoder),
-            f"model={self.model!r}: pass an Autoencoder, or None",
-        )
-        if self.model is not None and hasattr(self.model, "spec_"):
-            if self.model.spec_.corruption is None:
-                raise SpecError(
-                    "this model never saw corrupted rows, so that it cannot tell noise from what "
-                    "belongs to a row: train it by recipes.denoising(), or pass an unfitted one"
-                )
-            return self._of(self.model)
-        model = Autoencoder() if self.model is None else clone(self.model)
-        if model.corruption is None:
-            model.set_params(corruption=_corruption(self.noise))
-        if model.random_state is None:
-            model.set_params(random_state=self.random_state)
-        return self._of(model.fit(X))
+        model = self._fitted()
+        if model is None:
+            model = self._unfitted(Autoencoder())
+            if model.corruption is None:
+                model.set_params(corruption=_corruption(self.noise))
+            model.fit(X)
+        elif model.spec_.corruption is None:
+            raise SpecError(
+                "this model never saw corrupted rows, so that it cannot tell noise from what "
+                "belongs to a row: train it by recipes.denoising(), or pass an unfitted one"
+            )
+        self._use(model)
+        return self
 
     def transform(self, X: Any) -> Any:
         """Return X without its noise.
@@ -109,21 +104,6 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, PartParams):
         """
         check_is_fitted(self)
         return self.model_.reconstruct(X)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as a folder: ``Denoiser(load(path)).fit(None)`` is this one again."""
-        check_is_fitted(self)
-        self.model_.save(path)
-
-    def _of(self, model: Autoencoder) -> Denoiser:
-        self.model_, self.n_features_in_ = model, model.n_features_in_
-        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-        if hasattr(model, "feature_names_in_"):
-            self.feature_names_in_ = model.feature_names_in_
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
 
 
 def _corruption(noise: Any) -> Any:

@@ -128,6 +128,11 @@ def _textual(table: pa.Table) -> pa.Table:
             column = column.cast(kind.value_type)
         elif pa.types.is_float16(kind):
             column = column.cast(pa.float32())
+        elif pa.types.is_timestamp(kind) and kind.tz is None:
+            days = column.cast(pa.date32())
+            # Dates that were read come as midnights.
+            if pc.all(pc.equal(days.cast(kind), column)).as_py():
+                column = days
         if table.num_columns == 1 and column.null_count:
             # An empty line is no row; alone in its line, a missing cell has to be written.
             if pa.types.is_floating(column.type):

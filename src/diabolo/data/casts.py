@@ -1,0 +1,38 @@
+"""Numbers as the types that users' data have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from diabolo.data.columns import is_text
+
+
+def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Return float64 values in another type, kept in its range; whole numbers are rounded."""
+    kind = np.dtype(dtype)
+    if kind.kind == "b":
+        return values >= 0.5
+    if kind.kind in "iu":
+        info = np.iinfo(kind)
+        # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
+        high = np.nextafter(float(info.max), 0) if info.bits == 64 else float(info.max)
+        return np.clip(np.round(values), float(info.min), high).astype(kind)
+    limit = float(np.finfo(kind).max)
+    return np.clip(values, -limit, limit).astype(kind)
+
+
+def as_numpy(column: Any) -> np.ndarray:
+    """Return an arrow array as numpy holds it; text not as objects, which some libraries keep."""
+    array = column.to_numpy(zero_copy_only=False)
+    return array.astype(str) if is_text(column.type) else array
+
+
+def as_tensor(array: np.ndarray, source: Any) -> Any:
+    """Return the array, as a tensor if the source is one."""
+    if source is None or not type(source).__module__.startswith("torch"):
+        return array
+    import torch
+
+    return torch.from_numpy(array).to(source.device)

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> Section:
 
 def dense() -> Any:
     """Return the fully connected model, unfitted."""
-    return _model(hidden=(500, 500), bottleneck=_prior(), training=_rates(), max_epochs=120)
+    return _model(hidden=(500, 500), bottleneck=_prior(), training=_rates(), max_epochs=90)
 
 
 def convolutional() -> Any:

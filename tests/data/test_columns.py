@@ -9,15 +9,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 
 from diabolo.data.columns import DAY, Boolean, Categorical, Date, Numeric, Ordinal, as_type
 from diabolo.data.containers import arrow_column, as_frame, pack_cells
 from diabolo.data.inference import find, find_columns
 from diabolo.data.table import Table
-from diabolo.data.warps import quantile, robust
 from diabolo.errors import DataError, SchemaWarning, SpecError
 
 NOON = dt.datetime(2024, 2, 29, 12)
@@ -179,34 +175,6 @@ def test_values_of_a_kind_are_neighbours():
     back = table.collapse(values)
     np.testing.assert_array_equal(back[:, 1:4], cells[:, 1:4])
     assert table.columns_of_values == (1, 3, 3, 3, 2, 0, 0, 0, 4, 4)
-
-
-@given(
-    st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=60),
-    st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=9),
-)
-def test_bent_scales_keep_order_and_every_number_finite(fitted, others):
-    others = np.sort(np.array(others))
-    for make in (robust, quantile):
-        warp = make(np.array(fitted))
-        scaled = warp(others)
-        assert np.isfinite(scaled).all() and (np.diff(scaled) >= -1e-9).all()
-        inside = np.clip(others, min(fitted), max(fitted))
-        np.testing.assert_allclose(
-            warp.inverse(warp(inside)), inside, rtol=1e-6, atol=1e-6 * (1 + np.ptp(fitted))
-        )
-
-
-def test_bent_scales_are_what_they_are_called():
-    values = np.random.default_rng(0).lognormal(sigma=1.5, size=5000)
-    assert scipy.stats.kstest(quantile(values)(values), "norm").statistic < 0.02
-    normal = 10 + 3 * np.random.default_rng(1).normal(size=50_000)
-    warp = robust(normal)
-    np.testing.assert_allclose(warp(np.array([7.0, 10.0, 16.0])), [-1, 0, 2], atol=0.05)
-    far = warp(np.array([1e3, 1e6, 1e12]))
-    np.testing.assert_allclose(np.diff(far), [np.log(1e3), np.log(1e6)], atol=0.02)
-    back = warp.inverse(far)
-    np.testing.assert_allclose(back, [1e3, 1e6, 1e12], rtol=1e-9)
 
 
 def test_left_out_columns_are_told_of():

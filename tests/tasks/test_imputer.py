@@ -158,6 +158,11 @@ def test_a_fitted_model_is_used_as_it_is(tmp_path):
         Imputer(tiny().fit(low_rank())).fit(X)
     with pytest.raises(SpecError, match="never had cells hidden"):
         Imputer(tiny(corruption=Masking(0.3)).fit(low_rank())).fit(X)
+    for visible in ("masking", (Masking(0.3), "gaussian")):
+        model_of_others = tiny(corruption=visible)
+        with pytest.raises(SpecError, match="never had cells hidden"):
+            Imputer(model_of_others).fit(low_rank())
+    assert Imputer(tiny(corruption=("gaussian", Masking(0.3, missing=True)))).fit(low_rank())
     with pytest.raises(SpecError, match="model=3: pass an Autoencoder"):
         Imputer(3).fit(X)
     with pytest.raises(DataError, match="expecting 6"):

@@ -39,8 +39,10 @@ def evaluate(
     with common.about(source.path):
         per_value = estimator.reconstruction_error(X, per_value=True)
         log_prob = estimator.score_samples(X)
-        errors = estimator.reconstruction_error(X)
     flat = per_value.reshape(len(per_value), -1)  # (n, *shape) -> (n, d)
+    there = ~np.isnan(flat)
+    flat = np.where(there, flat, 0)
+    errors = flat.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     worst = np.argsort(-errors, kind="stable")[:top]
     result: dict[str, Any] = {
         "rows": len(errors),
@@ -53,8 +55,7 @@ def evaluate(
         ],
     }
     if estimator.spec_.kind == "table":
-        there = np.maximum((~np.isnan(flat)).sum(axis=0), 1)
-        columns = np.nansum(flat, axis=0) / there
+        columns = flat.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         order = np.argsort(-columns, kind="stable")[:top]
         names = estimator.schema_.column_names()
         result["worst_columns"] = {names[j]: float(columns[j]) for j in order}

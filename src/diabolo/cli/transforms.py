@@ -4,6 +4,7 @@ memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,13 +83,9 @@ def reconstruct(
 
     Columns that the model does not know are copied as they were read: 007 becomes 7.
     """
-    from diabolo.data.writers import write
-
     estimator = common.load_model(model)
     source = common.open_data(data, header, size, key)
-    rows = common.mapped(estimator, source, estimator.reconstruct)
-    write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
-    print(out)
+    _rewrite(estimator, source, estimator.reconstruct, out)
 
 
 def impute(
@@ -104,11 +101,17 @@ def impute(
     MODEL is of `diabolo train --recipe imputing`.
     """
     from diabolo import Imputer
-    from diabolo.data.writers import write
 
     estimator = common.load_model(model)
     imputer = Imputer(estimator).fit(None)
     source = common.open_data(data, header, size, key)
-    rows = common.mapped(estimator, source, imputer.transform)
+    _rewrite(estimator, source, imputer.transform, out)
+
+
+def _rewrite(estimator: Any, source: Any, function: Callable[[Any], Any], out: Path) -> None:
+    """Write what a function makes of the rows of a source, in their own form."""
+    from diabolo.data.writers import write
+
+    rows = common.mapped(estimator, source, function)
     write(out, rows, columns=list(estimator.schema_.column_names()), names=source.names)
     print(out)

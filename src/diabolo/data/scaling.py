@@ -34,10 +34,10 @@ def affine(
 def of_values(table: Table, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale of the values of a table, from those of its cells.
 
-    Bent scales, places in a period, truth values and levels are in their units already.
+    Places in a period, truth values and levels are in their units already.
     """
     shifts, scales = np.zeros(table.width), np.ones(table.width)
     for j, _ in table.of("numeric"):
-        if table.warps[j] is None:
-            shifts[table.places[j].start], scales[table.places[j].start] = shift[j], scale[j]
+        first = table.places[j].start
+        shifts[first], scales[first] = shift[j], scale[j]
     return shifts, scales

@@ -270,18 +270,14 @@ class Schema:
         All other cells, and columns that are not used, are as they are in `source`, to the bit.
         """
         cells = self._cells(values)
-        unpacked = self.unpack(source, extra_columns=True)
-        where = np.isnan(unpacked.array) if unpacked.array.dtype.kind == "f" else None
+        array = self.unpack(source, extra_columns=True).array
+        where = np.isnan(array)
         if as_frame(source) is None:
-            dtype = unpacked.array.dtype
-            new = cells if where is None else np.where(where, cells, unpacked.array)
-            array = unpacked.array.copy() if where is None else new.astype(dtype)
+            array = array.copy()
+            array[where] = cells[where]
             return as_tensor(array, source)
         columns = self.table.columns if self.table else (Numeric(),) * len(self.low)
-        none = np.zeros(unpacked.array.shape, bool)
-        return pack_cells(
-            source, self.names or (), columns, cells, none if where is None else where
-        )
+        return pack_cells(source, self.names or (), columns, cells, where)
 
     def decode_frame(self, values: np.ndarray, like: Any) -> Any:
         """Return scaled values as a new frame of `like`'s library, with the fitted columns."""

@@ -45,8 +45,6 @@ def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
         "stopped": model.stopped_,
     }
     arrays |= {f"vitals.{f.name}": getattr(model.vitals_, f.name) for f in fields(Vitals)}
-    if model.schema_.table is not None:
-        arrays["schema.knots"], arrays["schema.knot_counts"] = model.schema_.table.knots
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
     store.write(path, KIND, config, tensors, card(model))
 
@@ -68,12 +66,7 @@ def load(
         known |= {name: tensors[f"schema.{name}"] for name in ARRAYS}
         if known["table"] is not None:
             columns = from_json(config["schema"]["table"]["columns"], COLUMNS)
-            known["table"] = Table.with_knots(
-                columns,
-                _tuples(config["schema"]["table"]["types"]),
-                tensors["schema.knots"],
-                tensors["schema.knot_counts"],
-            )
+            known["table"] = Table(columns, _tuples(config["schema"]["table"]["types"]))
         schema = Schema(**known)
         model.vitals_ = Vitals(**{f.name: tensors[f"vitals.{f.name}"] for f in fields(Vitals)})
         model.held_out_ = tensors["held_out"]

@@ -79,22 +79,24 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         Raises
         ------
         SpecError
-            If the model is fitted and never had cells hidden as missing.
+            If the model is trained, or to be trained, without cells hidden as missing.
         """
-        model = self._fitted()
-        if model is None:
+        fitted = self._fitted()
+        if fitted is None:
             usual = recipes.imputing()
             model = self._unfitted(usual)
             if model.corruption is None:
                 model.set_params(corruption=usual.corruption)
-            X = read_rows(X)
-            model.fit(X)
-        if model.spec_.corruption is None or not model.spec_.corruption.missing:
+        else:
+            model = fitted
+        # Before an hour of training, not behind it.
+        if not _hides(model.corruption if fitted is None else model.spec_.corruption):
             raise SpecError(
                 "this model never had cells hidden, so that it cannot tell what is in them: train "
-                "it by recipes.imputing(), or pass an unfitted one"
+                "it by recipes.imputing(), or pass an unfitted one without a corruption"
             )
-        self._use(model)
+        X = read_rows(X)
+        self._use(model.fit(X) if fitted is None else model)
         self.errors_ = [] if X is None else self._errors(X)
         return self
 
@@ -233,6 +235,12 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         if self._table is not None:
             return self._table.places
         return tuple(slice(j, j + 1) for j in range(self.model_.schema_.shape[0]))
+
+
+def _hides(corruption: Any) -> bool:
+    """Return whether a corruption, by part, name or several of them, hides cells as missing."""
+    several = corruption if isinstance(corruption, tuple | list) else (corruption,)
+    return any(getattr(part, "missing", False) for part in several)
 
 
 def _lacking(x: torch.Tensor, places: tuple[slice, ...]) -> torch.Tensor:

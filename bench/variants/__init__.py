@@ -25,6 +25,8 @@ SECTIONS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     add_sections(parser, SECTIONS)
+    parts = ("dense", "convolutional", "collapse")
+    parser.add_argument("--variational", nargs="+", choices=parts, default=parts)
     parser.add_argument("--draws", type=int, default=5000, help="importance samples an image")
     parser.add_argument("--likelihood-images", type=int, default=1000)
 

@@ -33,8 +33,18 @@ def run(options: argparse.Namespace) -> Section:
     section = Section("Variational", [__doc__ or ""])
     train, test = mnist(options, "train"), mnist(options, "test")
     drawn = (np.random.default_rng(0).random(test.shape) * 255 < test).astype(np.uint8) * 255
-    _likelihoods(options, section, train, drawn)
-    _collapse(options, section, train, drawn)
+    nets = [
+        net
+        for net in (
+            ("dense", dense(), DENSE_AIM, DENSE_SECONDS),
+            ("convolutional", convolutional(), CONV_AIM, CONV_SECONDS),
+        )
+        if net[0] in options.variational
+    ]
+    if nets:
+        _likelihoods(options, section, train, drawn, nets)
+    if "collapse" in options.variational:
+        _collapse(options, section, train, drawn)
     return section
 
 
@@ -70,15 +80,16 @@ def _model(code_size: int = 40, **choices: Any) -> Any:
 
 
 def _likelihoods(
-    options: argparse.Namespace, section: Section, train: np.ndarray, test: np.ndarray
+    options: argparse.Namespace,
+    section: Section,
+    train: np.ndarray,
+    test: np.ndarray,
+    nets: list[tuple[str, Any, float, int]],
 ) -> None:
     rows = []
     # From all over the test set: its first half was written more clearly than the second.
     few = test[:: max(1, len(test) // options.likelihood_images)][: options.likelihood_images]
-    for name, model, aim, most in (
-        ("dense", dense(), DENSE_AIM, DENSE_SECONDS),
-        ("convolutional", convolutional(), CONV_AIM, CONV_SECONDS),
-    ):
+    for name, model, aim, most in nets:
         say(f"variational, {name}")
         timing = fitted(options, model, train)
         bound = -float(model.score_samples(test).mean())

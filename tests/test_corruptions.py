@@ -70,6 +70,16 @@ def test_gaussian_noise_has_its_deviation_and_a_range_one_for_each_row():
     assert float(deviations.mean()) == pytest.approx(0.3, abs=0.01)
 
 
+def test_levels_of_a_logarithmic_range_are_drawn_evenly_in_the_logarithm():
+    x = rows(4000, 200)
+    noise = GaussianNoise((0.01, 1.0), logarithmic=True)
+    level = (noise.apply(x, Noise(2)) - x).std(dim=1).log10()
+    assert -2.2 < level.min() < -1.9 and -0.1 < level.max() < 0.2
+    # A quarter of the rows in each quarter of the two powers of ten.
+    for edge, share in ((-1.5, 0.25), (-1.0, 0.5), (-0.5, 0.75)):
+        assert float((level < edge).double().mean()) == pytest.approx(share, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("kind", "shape", "share", "sides"),
     [
@@ -161,6 +171,8 @@ def test_a_denoising_autoencoder_undoes_damage():
         (lambda: GaussianNoise((0.5, 0.1)), "deviation="),
         (lambda: GaussianNoise(math.nan), "deviation=nan"),
         (lambda: GaussianNoise((0.3,)), "deviation="),
+        (lambda: GaussianNoise((0.0, 1.0), logarithmic=True), "logarithms"),
+        (lambda: GaussianNoise(0.3, logarithmic=True), "logarithms"),
         (lambda: Chain(()), r"Chain\(\(Masking"),
         (lambda: Chain(("masking",)), r"Chain\(\(Masking"),
         (lambda: tiny(corruption="rain").fit(low_rank()), "corruption='rain'.*'masking'"),

@@ -23,6 +23,7 @@ SPECS = (
     "bottlenecks",
     "augmentations",
     "corruptions",
+    "densities",
     "likelihoods",
     "penalties",
     "pretraining",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diabolo import datasets, recipes
     from diabolo.estimator import Autoencoder
     from diabolo.loading import load
+    from diabolo.tasks.anomaly import AnomalyDetector
     from diabolo.tasks.denoiser import Denoiser
     from diabolo.tasks.imputer import Imputer
 
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 
 #: Public name → the module that holds it (a name equal to its module's is the module itself).
 _HOMES = {
+    "AnomalyDetector": "diabolo.tasks.anomaly",
     "Autoencoder": "diabolo.estimator",
     "Denoiser": "diabolo.tasks.denoiser",
     "Imputer": "diabolo.tasks.imputer",
@@ -28,7 +30,16 @@ _HOMES = {
     "recipes": "diabolo.recipes",
 }
 
-__all__ = ["Autoencoder", "Denoiser", "Imputer", "__version__", "datasets", "load", "recipes"]
+__all__ = [
+    "AnomalyDetector",
+    "Autoencoder",
+    "Denoiser",
+    "Imputer",
+    "__version__",
+    "datasets",
+    "load",
+    "recipes",
+]
 
 
 def __getattr__(name: str) -> Any:

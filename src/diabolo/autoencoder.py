@@ -198,6 +198,10 @@ class AutoencoderModule(nn.Module):
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""
         return self.likelihood.mean(self.decode(self.encode(x).z))
 
+    def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the same as of an ensemble of one member, (1, n, *shape)."""
+        return self.reconstruct(x)[None]
+
     def forward(
         self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True
     ) -> torch.Tensor:

@@ -81,13 +81,16 @@ class Cells:
 
         (n, *shape), or (n, columns): that of a level is the sum over all its numbers (Brier 1950).
         """
+        return self.sums((x - rebuilt).square())
+
+    def sums(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sum over the values of each cell: (n, …) as it is, or (n, columns)."""
         import torch
 
-        squared = (x - rebuilt).square()
         if self.columns is None:
-            return squared
-        total = squared.new_zeros((len(x), max(self.columns) + 1))
-        return total.index_add(1, torch.tensor(self.columns, device=x.device), squared)
+            return values
+        total = values.new_zeros((len(values), max(self.columns) + 1))
+        return total.index_add(1, torch.tensor(self.columns, device=values.device), values)
 
     def error(self, x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
         """Return the mean squared error over the cells that each row has, 0 if none, (n,)."""

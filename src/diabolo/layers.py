@@ -12,8 +12,8 @@ from diabolo.activations import ACTIVATIONS, activate
 
 #: Floating-point operations of a chunk: enough that products run at their full speed and calls
 #: are few, and little enough that one row alone, which takes as long, has its result in some
-#: milliseconds. On a GPU a thousand times as many are.
-CHUNK_OPERATIONS, GPU_FACTOR = 1e9, 1000
+#: milliseconds. On a GPU 250 times as many are.
+CHUNK_OPERATIONS, GPU_FACTOR = 4e9, 250
 
 #: How often a chunk uses each weight that is read for it, at least; and its most rows.
 LEAST_USES, MOST_ROWS = 64, 1 << 12

@@ -10,7 +10,10 @@ from diabolo import store
 from diabolo.errors import ModelError
 
 #: Kind of model → (module of the estimator class, class, module with its ``load``).
-KINDS = {"autoencoder": ("diabolo.estimator", "Autoencoder", "diabolo.estimator.folder")}
+KINDS = {
+    "autoencoder": ("diabolo.estimator", "Autoencoder", "diabolo.estimator.folder"),
+    "anomaly_detector": ("diabolo.tasks.anomaly", "AnomalyDetector", "diabolo.tasks.anomaly"),
+}
 
 
 def load(path: str | os.PathLike[str]) -> Any:

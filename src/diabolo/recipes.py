@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diabolo.corruptions import Masking
+from diabolo.corruptions import GaussianNoise, Masking
+from diabolo.networks import MLP
+from diabolo.training import Training
 
 if TYPE_CHECKING:
     from diabolo.estimator import Autoencoder
 
+WIDE = MLP((128, 128), residual=True)
+LEVELS = GaussianNoise((0.05, 0.7), logarithmic=True)
+FOLDS = Training(members=4, folds=True, batch_size=256, optimizer="adam")
 HALF = Masking(0.5)
 PARTS = Masking((0.0, 0.8), missing=True)
 
@@ -238,6 +243,52 @@ def imputing(
     return _autoencoder(code_size, corruption=corruption, schema=schema or {}, **options)
 
 
+def detecting(
+    code_size: int | str = "auto",
+    *,
+    network: Any = WIDE,
+    corruption: Any = LEVELS,
+    likelihood: Any = "auto",
+    training: Any = FOLDS,
+    **options: Any,
+) -> Autoencoder:
+    """Return an autoencoder for finding anomalies: it takes noise of many strengths out of rows.
+
+    Its code is wider than most tables, and noise alone keeps it from copying: what it does not
+    rebuild of a clean row is what it does not expect. There are several, each of which leaves a
+    share of the rows out, so that for each row there is one that never saw it. `AnomalyDetector`
+    judges with it.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        "auto" is 128.
+    network : Network or str
+        ``MLP((128, 128), residual=True)`` by default.
+    corruption : Corruption, str, or several in a tuple
+        ``GaussianNoise((0.05, 0.7), logarithmic=True)`` by default.
+    likelihood : Likelihood or str
+        "auto" is "mse", for values in [0, 1] too.
+    training : Training
+        ``Training(members=4, folds=True, batch_size=256, optimizer="adam")`` by default.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
+    """
+    return _autoencoder(
+        128 if code_size == "auto" else code_size,
+        network=network,
+        corruption=corruption,
+        likelihood="mse" if likelihood == "auto" else likelihood,
+        training=training,
+        **options,
+    )
+
+
 def deep(
     code_size: int | str = "auto",
     *,
@@ -319,6 +370,7 @@ RECIPES = {
     "convolutional": convolutional,
     "masked": masked,
     "imputing": imputing,
+    "detecting": detecting,
     "vector_quantised": vector_quantised,
     "semantic_hashing": semantic_hashing,
 }

@@ -7,6 +7,7 @@ is believed: format version, checksum of the tensors, and their names and shapes
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,22 @@ from diabolo.data.atomic import atomic_folder, check_folder
 from diabolo.errors import ModelError
 
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """What a task has learned beside a model, in the same folder.
+
+    Attributes
+    ----------
+    config : dict
+        What JSON can hold.
+    tensors : dict of str to ndarray
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+
 
 #: Raised whenever older versions could misread a folder.
 FORMAT = 1
@@ -56,6 +74,7 @@ def write(
     config: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
     card: str,
+    sections: Mapping[str, Section] = MappingProxyType({}),
 ) -> None:
     """Write a model folder in one piece: it is complete under its name, or not there at all.
 
@@ -66,6 +85,10 @@ def write(
     """
     from safetensors.numpy import save
 
+    tensors = dict(tensors)
+    for title, section in sections.items():
+        tensors |= {f"{title}/{name}": array for name, array in section.tensors.items()}
+    config = {**config, "sections": {title: s.config for title, s in sections.items()}}
     data = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
     head = {
         "library": "diabolo",
@@ -119,6 +142,21 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[str, n
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder / TENSORS} is no safetensors file: {error}") from None
     return str(config.get("kind")), config, tensors
+
+
+def sections_of(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> dict[str, Section]:
+    """Return the sections of a folder that `read` has read, by their titles."""
+    return {
+        title: Section(
+            own,
+            {
+                name.removeprefix(f"{title}/"): array
+                for name, array in tensors.items()
+                if name.startswith(f"{title}/")
+            },
+        )
+        for title, own in config["sections"].items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Annotated, cast
 
 import typer
 
-from diabolo.cli import datasets, demo, doctor, evaluate, info, train, transforms
+from diabolo.cli import datasets, demo, detect, doctor, evaluate, info, train, transforms
 from diabolo.cli.common import guarded, refuse, say
 from diabolo.errors import DiaboloWarning
 
@@ -30,6 +30,7 @@ for command in (
     transforms.decode,
     transforms.reconstruct,
     transforms.impute,
+    detect.detect,
     evaluate.evaluate,
     info.info,
     doctor.doctor,

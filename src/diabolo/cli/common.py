@@ -100,10 +100,11 @@ def public_data(name: str) -> Any:
 
 
 def load_model(path: Path) -> Autoencoder:
-    """Load the model folder of a command."""
+    """Load the model folder of a command: the autoencoder, also of a task that has one."""
     from diabolo import load
 
-    return load(path)
+    loaded = load(path)
+    return getattr(loaded, "model_", loaded)
 
 
 def epochs(estimator: Autoencoder) -> str:

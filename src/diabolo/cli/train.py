@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from diabolo.bottlenecks.plain import CODE_ACTIVATIONS
 from diabolo.cli import common, options
 from diabolo.corruptions import CORRUPTIONS
 from diabolo.data.schema import KINDS, SCALINGS
-from diabolo.errors import DataError, SchemaError, SpecError
+from diabolo.errors import DataError, HealthWarning, SchemaError, SpecError
 from diabolo.likelihoods import LIKELIHOODS
 from diabolo.networks import NETWORKS, Network
 from diabolo.penalties import PENALTIES
@@ -117,18 +118,22 @@ def train(
     require(out != NOWHERE, "Missing option '--out': name the folder to write, as in --out model")
     store.check_target(out)
     own = {name: p.default for name, p in inspect.signature(RECIPES[recipe]).parameters.items()}
+    usual = None
     if network == "auto":
         network = own.get("network", "auto")
+        usual = network if isinstance(network, Network) else None
         activation = own.get("activation", "auto") if activation == "auto" else activation
     layers = _layers(
         network,
+        usual,
         hidden=hidden,
         channels=channels,
         kernel=kernel,
         activation=activation,
         dropout=dropout,
     )
-    training = Training(
+    training = _training(
+        own.get("training", Training()),
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -169,6 +174,13 @@ def train(
             estimator.fit(rows)
         except SchemaError as error:
             raise SchemaError(f"{error} (--drop NAME leaves a column out)") from None
+        # What new rows are compared with by `detect`.
+        from diabolo.tasks.anomaly import AnomalyDetector
+        from diabolo.tasks.sections import TITLE
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)
+            estimator.sections_[TITLE] = AnomalyDetector(estimator).fit(rows).section()
     seconds = time.perf_counter() - began
     estimator.save(out)
     spec = estimator.spec_
@@ -219,9 +231,21 @@ def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:
     return {"bottleneck": Plain(activation)}
 
 
-def _layers(network: Any, **options: Any) -> dict[str, Any]:
-    """Return the estimator's arguments that say what its network is."""
+def _training(own: Any, **options: Any) -> Any:
+    """Return the recipe's own options of the loop with all that differ from the usual ones."""
+    usual = type(own)()
+    given = {name: v for name, v in options.items() if v != getattr(usual, name)}
+    return dataclasses.replace(own, **given)
+
+
+def _layers(network: Any, usual: Network | None, **options: Any) -> dict[str, Any]:
+    """Return the estimator's arguments that say what its network is.
+
+    `usual` is the recipe's own network, of which options change what they name.
+    """
     given = {name: value for name, value in options.items() if value not in (None, "auto")}
+    if usual is not None and given.keys() <= {f.name for f in dataclasses.fields(usual)}:
+        return {"network": dataclasses.replace(usual, **given)}
     if isinstance(network, Network):
         if not given:
             return {"network": network}

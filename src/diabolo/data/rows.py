@@ -37,6 +37,8 @@ class Rows:
         Range that the likelihood allows.
     device : str
         Where the rows are wanted.
+    most : float
+        What scaled values are at most, and the negative of it at least.
 
     Attributes
     ----------
@@ -50,7 +52,7 @@ class Rows:
     Raises
     ------
     DataError
-        If a number is too large for 32 bits once scaled.
+        If a number is too large for 32 bits once scaled, and `most` is no bound.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Rows:
         data: Unpacked,
         support: tuple[float, float] = (-math.inf, math.inf),
         device: str = "cpu",
+        most: float = math.inf,
     ):
-        self.schema, self.array = schema, data.array
+        self.schema, self.array, self.most = schema, data.array, most
         self.shape = (len(data.array), *schema.shape)
         self.values: torch.Tensor | None = None
         self.device = torch.device("cpu")
@@ -68,13 +71,17 @@ class Rows:
             self.values = torch.empty(self.shape, dtype=torch.float32, device=device)
             self.device = self.values.device
         count, example = 0, ""
-        for place, values in schema.encoded(data):
+        for place, values in schema.encoded(data, most):
             outside = schema.out_of_support(values, support, place.start)
             if outside is not None:
                 example = example or outside[1]
                 count += outside[0]
-            if self.values is not None:
-                self.values[place] = torch.from_numpy(values).to(self.device)
+            if self.values is None:
+                continue
+            if self.device.type == "cpu":
+                self.values.numpy()[place] = values
+            else:
+                self.values[place] = torch.tensor(values, device=self.device)
         self.outside = (count, example) if count else None
 
     def __len__(self) -> int:
@@ -85,4 +92,5 @@ class Rows:
         if self.values is not None:
             return self.values[index]
         rows = self.array[index if isinstance(index, slice) else index.numpy()]
-        return torch.from_numpy(self.schema.scaled(rows))
+        values = torch.from_numpy(self.schema.scaled(rows))
+        return values.clamp_(-self.most, self.most) if self.most < math.inf else values

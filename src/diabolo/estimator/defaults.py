@@ -364,7 +364,7 @@ def _validation_fraction(training: Training, rows: int) -> float:
     if not isinstance(training, Training):
         raise SpecError(f"training={training!r}: pass Training(batch_size=…, …)")
     if training.validation_fraction == "auto":
-        return 0.0 if rows < 500 else min(0.1, 5000 / rows)
+        return 0.0 if rows < 500 or training.folds else min(0.1, 5000 / rows)
     return float(training.validation_fraction)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from diabolo.estimator.fitting import fit
 from diabolo.estimator.health import warn_of_illness
 from diabolo.estimator.jobs import Jobs
+from diabolo.store import Section
 from diabolo.training import Training
 
 
@@ -87,6 +88,8 @@ class Autoencoder(Jobs):
         Rows of the training data that were not learned from.
     vitals_ : Vitals
         What `diagnose` judges.
+    sections_ : dict of str to Section
+        What tasks have learned beside the model, where it comes from a folder that holds such.
     module_ : AutoencoderModule or Ensemble
         The torch module. With ``Training(members=…)`` it is an ensemble: codes are those of its
         best member, reconstructions and log-probabilities are means over all of them.
@@ -171,6 +174,7 @@ class Autoencoder(Jobs):
         self.history_, self.kept_ = fitted.record.history, fitted.record.kept
         self.stopped_ = fitted.record.stopped
         self.held_out_, self.vitals_ = fitted.held_out, fitted.vitals
+        self.sections_: dict[str, Section] = {}
         self._set_features()
         if self.stopped_ != "interrupted":
             warn_of_illness(self.spec_, self.schema_, self.vitals_)

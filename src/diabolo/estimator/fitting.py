@@ -94,6 +94,10 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         schema.shape,
         pretrained=estimator.pretraining is not None,
     )
+    require(
+        estimator.pretraining is None or not getattr(estimator.training, "folds", False),
+        "folds=True beside pretraining, which learns from all rows: pass pretraining=None",
+    )
     if schema.gaps:
         _refuse_gaps(network, estimator.pretraining)
     bottleneck = (
@@ -146,7 +150,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         record = train(module, x, torch.from_numpy(held_out), training, epochs, seed, progress)
         # The line that calls `fit`.
         warn_of_setbacks(record.setbacks, "Training", training.learning_rate, stacklevel=4)
-    if isinstance(module, Ensemble):
+    if isinstance(module, Ensemble) and not training.folds:
         watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
         losses = held_out_losses(module, watched, seed, training.batch_size)
         module.sort(trimmed_mean(losses, training.trim))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +34,23 @@ KIND = "autoencoder"
 ARRAYS = ("shift", "scale", "low", "high")
 
 
-def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
-    """Write a fitted model as a folder."""
+def save(
+    model: Autoencoder,
+    path: str | os.PathLike[str],
+    kind: str = KIND,
+    sections: Mapping[str, store.Section] = MappingProxyType({}),
+) -> None:
+    """Write a fitted model as a folder, with what tasks have learned beside it.
+
+    Parameters
+    ----------
+    model : Autoencoder
+    path : path
+    kind : str
+        What `diabolo.load` makes of the folder, a name of ``loading.KINDS``.
+    sections : dict of str to Section
+        They replace those that the model came with from a folder, by their titles.
+    """
     weights = {f"module.{k}": v.cpu().numpy() for k, v in model.module_.state_dict().items()}
     arrays = {f"schema.{name}": getattr(model.schema_, name) for name in ARRAYS}
     config = {
@@ -46,7 +63,8 @@ def save(model: Autoencoder, path: str | os.PathLike[str]) -> None:
     }
     arrays |= {f"vitals.{f.name}": getattr(model.vitals_, f.name) for f in fields(Vitals)}
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
-    store.write(path, KIND, config, tensors, card(model))
+    sections = {**model.sections_, **sections}
+    store.write(path, kind, config, tensors, card(model), sections)
 
 
 def load(
@@ -72,6 +90,7 @@ def load(
         model.held_out_ = tensors["held_out"]
         model.history_, model.stopped_ = config["history"], config["stopped"]
         model.kept_ = config["kept"]
+        model.sections_ = store.sections_of(config, tensors)
         _check(spec, schema, model)
         module = _module(spec, schema, tensors)
     except (

@@ -44,6 +44,11 @@ class Training(Part):
         Autoencoders that are trained at once, in one batched product, from different first
         weights. Reconstructions and log-probabilities are means over them, codes those of the one
         with the lowest loss.
+    folds : bool
+        Each member leaves out a share of the rows of its own, so that for each row there is one
+        that never saw it; none is held out from all. What the members say of such rows is what
+        they would say of new ones, also where there are too few to spare any. The members keep
+        their order then.
     trim : float
         Share of each batch's rows that are not learned from, those with the largest losses, after
         the first tenth of the steps; held-out rows likewise. For data with outliers in it.
@@ -73,6 +78,7 @@ class Training(Part):
     weight_decay: AutoFloat = "auto"
     averaging: float = 0.08
     members: int = 1
+    folds: bool = False
     trim: float = 0.0
     early_stopping: bool = True
     validation_fraction: AutoFloat = "auto"
@@ -113,9 +119,13 @@ class Training(Part):
         number("trim", 0)
         require(self.trim < 1, f"trim={self.trim!r} must lie in [0, 1)")
         number("patience", 1, whole=True)
+        for name in ("early_stopping", "folds"):
+            value = getattr(self, name)
+            require(isinstance(value, bool), f"{name}={value!r} must be True or False")
         require(
-            isinstance(self.early_stopping, bool),
-            f"early_stopping={self.early_stopping!r} must be True or False",
+            not self.folds or self.members > 1,
+            f"folds=True beside members={self.members!r}: each member leaves out its share of the "
+            "rows, so there have to be several; pass members=4",
         )
         one_of("optimizer", ("auto", *OPTIMIZERS))
         one_of("schedule", SCHEDULES)

@@ -8,13 +8,14 @@ import time
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from diabolo.data.rows import RowsLike
 from diabolo.device import arithmetic
 from diabolo.errors import HealthWarning, TrainingError
 from diabolo.layers import chunk_rows
-from diabolo.random import Noise, torch_generator
+from diabolo.random import Noise, numpy_generator, torch_generator
 from diabolo.training import Training
 from diabolo.training.averaging import Average
 from diabolo.training.progress import Progress
@@ -81,6 +82,9 @@ def train(
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
+    folds = None
+    if training.folds:
+        folds = torch.from_numpy(folds_of(len(x), training.members, seed)).to(x.device)
     step = Step(module, training, len(rows), epochs)
     weights = list(module.parameters())
     average = Average(weights, training.averaging, step.an_epoch * epochs)
@@ -91,7 +95,7 @@ def train(
     progress.start(epochs, len(rows), math.prod(x.shape[1:]))
     try:
         while done < epochs:
-            train_loss = _epoch(step, average, x, rows, done, epochs, seed, progress)
+            train_loss = _epoch(step, average, x, rows, folds, done, epochs, seed, progress)
             good, loss = recovery.sound(train_loss), float(train_loss)
             if good and ((done + 1) % interval == 0 or done + 1 == epochs):
                 with average.in_place():
@@ -138,11 +142,17 @@ def train(
     return Record(history, best.kept, stopped, recovery.times)
 
 
+def folds_of(rows: int, members: int, seed: int) -> np.ndarray:
+    """Return which member does not learn from each row, (rows,): each leaves out as many."""
+    return numpy_generator(seed, "folds").permutation(rows) % members
+
+
 def _epoch(
     step: Step,
     average: Average,
     x: RowsLike,
     rows: torch.Tensor,
+    folds: torch.Tensor | None,
     epoch: int,
     epochs: int,
     seed: int,
@@ -155,11 +165,15 @@ def _epoch(
     # In even pieces, for a small last one would weigh its rows more.
     batches = order.tensor_split(step.an_epoch)
     total = torch.zeros((), device=step.device, dtype=torch.float32)
+    members = torch.arange(step.training.members, device=x.device)
     with step.arithmetic():
         for i, batch in enumerate(_gathered(x, batches, step.device)):
             position = (epoch + (i + 0.5) / len(batches)) / epochs
             noise = Noise(seed, "noise", epoch, i, device=step.device, at=position)
-            loss = step(batch, noise, position)
+            left_out = None
+            if folds is not None:
+                left_out = (folds[batches[i].long(), None] == members).to(step.device)
+            loss = step(batch, noise, position, left_out)
             average.step()
             total += loss * len(batch)
             progress.advance(len(batch), loss)

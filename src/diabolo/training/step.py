@@ -76,8 +76,19 @@ class Step:
         """Return the context in which steps are made."""
         return arithmetic(self.training.precision, self.device, operations=self.operations)
 
-    def __call__(self, x: torch.Tensor, noise: Noise, position: float) -> torch.Tensor:
+    def __call__(
+        self,
+        x: torch.Tensor,
+        noise: Noise,
+        position: float,
+        left_out: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Learn from the rows x (n, *shape) at this position in the run, 0 to 1.
+
+        Parameters
+        ----------
+        left_out : Tensor of bool (n, members), optional
+            Which members must not learn from which rows.
 
         Returns
         -------
@@ -86,36 +97,47 @@ class Step:
         """
         training = self.training
         trimmed = training.trim > 0 and position >= WARM_UP
-        loss, *gradients = self._loss_and_gradients(x, noise, trimmed)
+        others = () if left_out is None else (left_out,)
+        loss, *gradients = self._loss_and_gradients(x, noise, trimmed, *others)
         self.learning_rate = training.learning_rate * factor(training.schedule, position)
         self.optimizer.step(gradients, self.learning_rate)
         return loss
 
     def _loss_and_gradients(
-        self, x: torch.Tensor, noise: Noise, trimmed: bool
+        self, x: torch.Tensor, noise: Noise, trimmed: bool, *others: torch.Tensor
     ) -> list[torch.Tensor]:
         compute = self._computed_of_most if trimmed else self._computed
         if not self.recordable:
-            return compute(x, noise)
+            return compute(x, noise, *others)
         key = (len(x), trimmed)
         if key not in self.tapes:
-            self.tapes[key] = tape.record(compute, x, noise, list(self.module.parameters()))
+            weights = list(self.module.parameters())
+            self.tapes[key] = tape.record(compute, x, noise, weights, *others)
             noise = noise.again()
-        replay = self.tapes[key]
-        return compute(x, noise) if replay is None else replay(x, noise)
+        replay = self.tapes[key] or compute
+        return replay(x, noise, *others)
 
-    def _computed_of_most(self, x: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
-        return self._computed(x, noise, self.training.trim)
+    def _computed_of_most(
+        self, x: torch.Tensor, noise: Noise, left_out: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        return self._computed(x, noise, left_out, self.training.trim)
 
-    def _computed(self, x: torch.Tensor, noise: Noise, trim: float = 0.0) -> list[torch.Tensor]:
+    def _computed(
+        self,
+        x: torch.Tensor,
+        noise: Noise,
+        left_out: torch.Tensor | None = None,
+        trim: float = 0.0,
+    ) -> list[torch.Tensor]:
         """Return the mean loss, of all rows but those with the largest, and its gradients.
 
         Each member of an ensemble gets the gradients that it would get alone.
         """
         losses = self.module(x, noise)  # (n,) or (n, members)
-        weights = shares(losses.detach(), trim)
+        weights = shares(losses.detach(), trim, left_out)
         gradients = torch.autograd.grad(losses, self.parameters, weights)
-        mean = _weighted(losses.detach(), weights) if trim else losses.detach().mean(dim=0)
+        some = trim or left_out is not None
+        mean = _weighted(losses.detach(), weights) if some else losses.detach().mean(dim=0)
         return [mean.mean(), *gradients]
 
 
@@ -131,13 +153,22 @@ def _weighted(losses: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return torch.where(weights > 0, losses * weights, 0).sum(dim=0)
 
 
-def shares(losses: torch.Tensor, trim: float) -> torch.Tensor:
+def shares(losses: torch.Tensor, trim: float, left_out: torch.Tensor | None = None) -> torch.Tensor:
     """Return what each of the losses (n, …) counts in their trimmed mean.
 
-    The shares along the first axis sum to 1.
+    The shares along the first axis sum to 1, or to 0 where all are left out.
     """
-    if not trim:
-        return torch.full_like(losses, 1 / len(losses))
-    kept = max(1, len(losses) - round(trim * len(losses)))
-    inside = (losses <= losses.kthvalue(kept, dim=0).values).to(losses.dtype)
-    return inside / inside.sum(dim=0)
+    if left_out is None:
+        if not trim:
+            return torch.full_like(losses, 1 / len(losses))
+        kept = max(1, len(losses) - round(trim * len(losses)))
+        inside = losses <= losses.kthvalue(kept, dim=0).values
+    else:
+        inside = ~left_out
+        if trim:
+            count = inside.sum(dim=0)
+            last = (count - (trim * count).round()).clamp(min=1).long() - 1
+            ordered = losses.masked_fill(left_out, torch.inf).sort(dim=0).values
+            inside = inside & (losses <= ordered.gather(0, last[None]))
+    counted = inside.to(losses.dtype)
+    return counted / counted.sum(dim=0).clamp(min=1)

@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from diabolo.random import Noise
 
-#: Rows and noise → results.
-Computation: TypeAlias = Callable[[torch.Tensor, Noise], list[torch.Tensor]]
+#: Rows, noise, and whatever else differs from step to step → results.
+Computation: TypeAlias = Callable[..., list[torch.Tensor]]
 
 #: An operation as torch dispatched it: operator, arguments by place and name, result.
 Call: TypeAlias = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
@@ -41,6 +41,7 @@ def record(
     x: torch.Tensor,
     noise: Noise,
     fixed: Sequence[torch.Tensor],
+    *others: torch.Tensor,
 ) -> Computation | None:
     """Run the function once and return one that replays it on other rows with other noise.
 
@@ -54,6 +55,8 @@ def record(
     fixed : sequence of Tensor
         What the function uses besides, and stays in its place: weights. Their values at the time
         of the replay count.
+    *others : Tensor
+        Of which the replay takes others too.
 
     Returns
     -------
@@ -61,8 +64,8 @@ def record(
         None if a replay would not do the same, and the function itself has to be called.
     """
     with _Recorder() as recorder:
-        results = function(x, noise)
-    program = _Program(x, noise, fixed, recorder.calls)
+        results = function(x, noise, *others)
+    program = _Program((x, *others), noise, fixed, recorder.calls)
     return program.compiled(results) if program.repeatable else None
 
 
@@ -90,10 +93,15 @@ class _Program:
     """
 
     def __init__(
-        self, x: torch.Tensor, noise: Noise, fixed: Sequence[torch.Tensor], calls: list[Call]
+        self,
+        given: Sequence[torch.Tensor],
+        noise: Noise,
+        fixed: Sequence[torch.Tensor],
+        calls: list[Call],
     ):
         #: id → name, of what differs between replays.
-        self.names = {id(x): "x", id(noise.position): "noise.position"}
+        self.names = {id(tensor): f"given[{i}]" for i, tensor in enumerate(given)}
+        self.names[id(noise.position)] = "noise.position"
         self.seed = noise.generator.initial_seed()
         #: Ids of tensors in the memory of the fixed ones.
         self.fixed = {id(tensor) for tensor in fixed}
@@ -102,7 +110,7 @@ class _Program:
         self.lines: list[str] = []
         self.namespace: dict[str, Any] = {}
         self.draws = False
-        self.repeatable = not self.written & {_memory(tensor) for tensor in (x, *fixed)}
+        self.repeatable = not self.written & {_memory(tensor) for tensor in (*given, *fixed)}
         for call in calls:
             self.repeatable = self.repeatable and self._add(call)
 
@@ -122,8 +130,8 @@ class _Program:
         return True
 
     def compiled(self, results: Sequence[torch.Tensor]) -> Computation:
-        """Return the function (x, noise) → results."""
-        source = ["def replay(x, noise):"]
+        """Return the function (x, noise, *others) → results."""
+        source = ["def replay(x, noise, *others):", "    given = (x, *others)"]
         if self.draws:
             source.append("    generator = noise.generator")
         source += [*self.lines, f"    return [{', '.join(map(self._word, results))}]"]

@@ -1,0 +1,73 @@
+"""The multivariate normal density."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from typing import TYPE_CHECKING, Any
+
+from diabolo.spec import Part, is_number, require
+
+if TYPE_CHECKING:
+    import torch
+
+    from diabolo.densities.normal import Normal
+
+#: Values from which on the covariance is of low rank, and the rank that it has then: up to here the
+#: whole of it takes two seconds.
+WIDE, RANK = 512, 128
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianDensity(Part):
+    """A normal density whose covariance is estimated with care.
+
+    Parameters
+    ----------
+    shrinkage : float
+        Share of the covariance that is that of independent values with equal spread: directions in
+        which the rows hardly differ must not decide everything (Ledoit & Wolf 2004).
+    rank : int or "auto"
+        Directions that have a variance of their own; what is left is shared evenly by the others
+        (Tipping & Bishop 1999). "auto" is all of them up to 512 values, and 128 from there on, so
+        that neither more rows than values are needed nor memory for a square of values.
+    trim : float
+        Share of the rows that is left out, the farthest ones: the density is fitted to the nearest
+        and these are chosen by it, until they stay the same (Rousseeuw & Van Driessen 1999).
+    """
+
+    shrinkage: float = 0.01
+    rank: Any = "auto"
+    trim: float = 0.0
+
+    def validate(self) -> None:
+        require(
+            is_number(self.shrinkage) and 0 <= self.shrinkage <= 1,
+            f"GaussianDensity(shrinkage={self.shrinkage!r}) must lie in [0, 1]",
+        )
+        whole = isinstance(self.rank, numbers.Integral) and not isinstance(self.rank, bool)
+        require(
+            self.rank == "auto" or (whole and self.rank >= 0),
+            f"GaussianDensity(rank={self.rank!r}) must be a whole number ≥ 0 or 'auto'",
+        )
+        require(
+            is_number(self.trim) and 0 <= self.trim < 1,
+            f"GaussianDensity(trim={self.trim!r}) must lie in [0, 1)",
+        )
+
+    def fit(self, x: torch.Tensor, spread: float | None = None) -> Normal:
+        """Return the density of rows.
+
+        Parameters
+        ----------
+        x : Tensor (n, d)
+            NaN where a value is missing.
+        spread : float, optional
+            The variance that values have in what the covariance is shrunk towards; by default the
+            mean variance of the rows themselves.
+        """
+        from diabolo.densities.normal import fitted
+
+        d = x.shape[1]
+        rank = (d if d <= WIDE else RANK) if self.rank == "auto" else int(self.rank)
+        return fitted(x, self.shrinkage, min(rank, d), self.trim, spread)

@@ -1,0 +1,149 @@
+"""A normal density that has been fitted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+
+#: Rounds in which the nearest rows are chosen anew, at most; they usually stay after a few.
+ROUNDS = 20
+
+#: Variance below which a value counts as constant, relative to the largest.
+NOTHING = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal:
+    """A normal density with a covariance of low rank and more.
+
+    Divided by `scale`, deviations from the mean have the variances `variances` along the columns of
+    `basis`, and the variance `rest` in all directions at right angles to them.
+
+    Attributes
+    ----------
+    mean, scale : Tensor (d,)
+    basis : Tensor (d, k)
+        Orthonormal columns.
+    variances : Tensor (k,)
+    rest : Tensor ()
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    basis: torch.Tensor
+    variances: torch.Tensor
+    rest: torch.Tensor
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the log-density of rows x (n, d), (n,); missing values (NaN) are at the mean."""
+        d, k = self.basis.shape
+        u = self._standardised(x)
+        along = u @ self.basis  # (n, k)
+        beside = (u.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0.0)
+        distance = (along.square() / self.variances).sum(dim=1) + beside / self.rest
+        log_det = self.variances.log().sum() + (d - k) * self.rest.log()
+        log_det = log_det + 2 * self.scale.log().sum()
+        return -0.5 * (distance + log_det + d * math.log(2 * math.pi))
+
+    def contributions(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what each value adds to the squared distance of a row from the mean, (n, d).
+
+        The squares of the row multiplied by the symmetric inverse root of the correlations, which
+        sum to the squared Mahalanobis distance and are never negative (Garthwaite & Koch 2016).
+        """
+        u = self._standardised(x)
+        change = self.variances.rsqrt() - self.rest.rsqrt()
+        return (u * self.rest.rsqrt() + ((u @ self.basis) * change) @ self.basis.mT).square()
+
+    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw rows, (count, d)."""
+        u = torch.randn((count, len(self.mean)), generator=generator, dtype=self.mean.dtype)
+        change = self.variances.sqrt() - self.rest.sqrt()
+        u = u * self.rest.sqrt() + ((u @ self.basis) * change) @ self.basis.mT
+        return self.mean + self.scale * u
+
+    def to(self, like: torch.Tensor) -> Normal:
+        """Return the density with numbers of the type of a tensor, where that one is."""
+        return Normal(*(getattr(self, f.name).to(like) for f in dataclasses.fields(self)))
+
+    def _standardised(self, x: torch.Tensor) -> torch.Tensor:
+        return ((x - self.mean) / self.scale).nan_to_num(0.0)
+
+
+def fitted(
+    x: torch.Tensor, shrinkage: float, rank: int, trim: float, spread: float | None
+) -> Normal:
+    """Return the density of the rows x (n, d): see `GaussianDensity`."""
+    x = x.double()
+    density = _moments(x, shrinkage, rank, spread)
+    if not trim:
+        return density
+    kept = max(1, len(x) - round(trim * len(x)))
+    # The first choice is by medians and quartiles, which the farthest rows do not move.
+    low, middle, high = _quartiles(x)
+    far = ((x - middle) / (high - low).clamp(min=1e-9)).nan_to_num(0.0).square()
+    chosen = _nearest(-far.clamp(max=1e6).sum(dim=1), kept)
+    for _ in range(ROUNDS):
+        density = _moments(x[chosen], shrinkage, rank, spread)
+        again = _nearest(density.log_prob(x), kept)
+        if torch.equal(again, chosen):
+            break
+        chosen = again
+    return density
+
+
+def _nearest(scores: torch.Tensor, count: int) -> torch.Tensor:
+    """Return which rows have the highest scores, as ascending numbers."""
+    return scores.argsort(descending=True, stable=True)[:count].sort().values
+
+
+def _quartiles(x: torch.Tensor) -> list[torch.Tensor]:
+    """Return the quartiles of the columns of x (n, d), three of (d,)."""
+    last = (~x.isnan()).sum(dim=0).clamp(min=1) - 1
+    ordered = x.nan_to_num(torch.inf).sort(dim=0).values
+    return [ordered.gather(0, (q * last).long()[None])[0] for q in (0.25, 0.5, 0.75)]
+
+
+def _moments(x: torch.Tensor, shrinkage: float, rank: int, spread: float | None) -> Normal:
+    n, d = x.shape
+    there = (~x.isnan()).sum(dim=0)
+    mean = x.nan_to_num(0.0).sum(dim=0) / there.clamp(min=1)
+    centred = (x - mean).nan_to_num(0.0)
+    variance = centred.square().sum(dim=0) / there.clamp(min=1)
+    typical = float(variance.mean()) if spread is None else spread
+    typical = typical if typical > 0 else 1.0
+    # At least a trace of it: a value that never changed has no variance of its own.
+    added = max(shrinkage, NOTHING) * typical
+    variance = (1 - shrinkage) * variance + added
+    scale = variance.sqrt()
+    u = centred / scale * (1 - shrinkage) ** 0.5
+    # The diagonal of the correlations is 1: the products of rows give less where values are
+    # missing, and where some of the variance was added.
+    if rank >= d:
+        correlations = u.mT @ u / n
+        correlations.diagonal().fill_(1.0)
+        variances, basis = torch.linalg.eigh(correlations)
+        least = float(added / variance.max())
+        variances = variances.clamp(min=least)
+        return Normal(mean, scale, basis, variances, variances.new_tensor(1.0))
+    basis, variances = _leading(u / n**0.5, min(rank, n))
+    rest = (d - variances.sum()) / (d - len(variances))
+    return Normal(mean, scale, basis, variances.clamp(min=1e-9), rest.clamp(min=1e-9))
+
+
+def _leading(u: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the leading right singular vectors (d, rank) of u (n, d), and squared singular values.
+
+    What the diagonal lacks to 1 is added to the directions evenly, as to all others.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    d = u.shape[1]
+    if rank == 0:
+        return u.new_zeros((d, 0)), u.new_zeros(0)
+    _, values, vectors = randomized_svd(u.numpy(), rank, n_iter=4, random_state=0)
+    lacking = max(0.0, 1 - float(u.square().sum()) / d)
+    basis = torch.from_numpy(vectors.T.copy())
+    return basis, torch.from_numpy(values).square() + lacking

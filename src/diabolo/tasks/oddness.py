@@ -1,0 +1,153 @@
+"""How odd rows are: what a model does not explain of them, judged by a density.
+
+A plain reconstruction error counts a deviation of a value that is always rebuilt exactly no more
+than the same deviation of one that never is, and it does not know which errors go together. The
+density of the errors knows both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+
+from diabolo.cells import Cells
+from diabolo.data.rows import Rows
+from diabolo.densities import GaussianDensity
+from diabolo.densities.normal import Normal
+from diabolo.estimator import Autoencoder
+from diabolo.random import numpy_generator
+from diabolo.training.loop import folds_of
+
+#: Values, and rows, that a density is fitted to at most.
+VALUES, ROWS = 1 << 23, 50_000
+
+#: Parts of the rows of a model that has none which it did not learn from: the density of the
+#: others judges each of them.
+PARTS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Oddness:
+    """What the errors of a model are compared with.
+
+    Parameters
+    ----------
+    model : Autoencoder
+        Fitted.
+    normal : Normal or None
+        The density of errors; None where their squares alone count.
+    """
+
+    model: Autoencoder
+    normal: Normal | None
+
+    def scores(self, rows: torch.Tensor | Rows) -> np.ndarray:
+        """Return how well the model knows scaled rows, (n,) of float64; high is well.
+
+        The log-density of its errors, or minus their mean square; a mean over its members.
+        """
+        return self.model._apply(rows, lambda x: self._of(self._errors(x))).double().numpy()
+
+    def contributions(self, rows: torch.Tensor | Rows) -> np.ndarray:
+        """Return how odd each cell of scaled rows is, (n, cells); a row's sum is its oddness.
+
+        The squared distance of its errors from the mean of the density, or the sum of their
+        squares.
+        """
+
+        def of(x: torch.Tensor) -> torch.Tensor:
+            errors = self._errors(x)
+            if self.normal is None:
+                odd = errors.square().nan_to_num(0.0)
+            else:
+                normal = self.normal.to(x)
+                odd = normal.contributions(errors.flatten(0, 1)).view(errors.shape)
+            return self._cells.sums(odd.mean(dim=1))
+
+        return self.model._apply(rows, of).double().numpy()
+
+    @property
+    def _cells(self) -> Cells:
+        return self.model.module_.cells
+
+    def _errors(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what is left of rows x (n, *shape) for each member, (n, members, d)."""
+        return (x - self.model.module_.reconstructions(x)).flatten(2).movedim(0, 1)
+
+    def _of(self, errors: torch.Tensor) -> torch.Tensor:
+        """Return the scores (n,) of errors (n, members, d)."""
+        if self.normal is None:
+            squares = self._cells.sums(errors.square().flatten(0, 1))
+            return -squares.nanmean(dim=1).nan_to_num(0.0).view(errors.shape[:2]).mean(dim=1)
+        found = self.normal.to(errors).log_prob(errors.flatten(0, 1))
+        return found.view(errors.shape[:2]).mean(dim=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What `find` has found.
+
+    Attributes
+    ----------
+    oddness : Oddness
+    scores : ndarray of float64 (m,)
+        Of rows that neither the model nor the density that judges them has learned from, so far as
+        there are such.
+    basis : {"held out", "folds", "given"}
+        Which rows these are: held out from training, left out by one member each, or all that were
+        given to a model that kept none apart.
+    """
+
+    oddness: Oddness
+    scores: np.ndarray
+    basis: str
+
+
+def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Found:
+    """Fit the density of a model's errors on rows, and score rows as if they were new."""
+    n, members = len(rows), model.spec_.training.members
+    few = numpy_generator(model.spec_.seed, "errors of rows").permutation(n)
+    held_out = model.held_out_
+    apart = len(held_out) > 0 and held_out.max() < n and len(held_out) < n
+    if apart:
+        few = few[np.isin(few, held_out, invert=True)]
+    few = few[: _most(model)]
+    x = rows[torch.from_numpy(few)]
+    spread = _spread(x)
+    errors = model._apply(x, Oddness(model, None)._errors)
+
+    def judged_by(errors: torch.Tensor) -> Oddness:
+        if density is None:
+            return Oddness(model, None)
+        return Oddness(model, density.fit(errors.flatten(0, 1), spread))
+
+    if apart:
+        oddness = judged_by(errors)
+        return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
+    if model.spec_.training.folds:
+        # Only the member that never saw a row speaks of it.
+        folds = folds_of(n, members, model.spec_.seed)[few]
+        errors = errors[torch.arange(len(few)), torch.from_numpy(folds)][:, None]
+    else:
+        folds = np.arange(len(few)) % PARTS
+    scores = np.empty(len(few))
+    for fold in np.unique(folds):
+        inside = torch.from_numpy(folds == fold)
+        others = ~inside if not inside.all() else inside
+        scores[inside.numpy()] = judged_by(errors[others])._of(errors[inside]).numpy()
+    basis = "folds" if model.spec_.training.folds else "given"
+    return Found(judged_by(errors), scores, basis)
+
+
+def _spread(x: torch.Tensor) -> float:
+    """Return the mean variance of the values of scaled rows x (n, *shape)."""
+    flat = x.flatten(1)
+    return float((flat - flat.nanmean(dim=0)).square().nanmean().nan_to_num(0.0))
+
+
+def _most(model: Autoencoder) -> int:
+    values = math.prod(model.schema_.shape) * model.spec_.training.members
+    return max(1, min(ROWS, VALUES // values))

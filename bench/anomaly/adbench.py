@@ -202,6 +202,7 @@ def _explanation(seeds: int) -> str:
         "training rows. *rows* are those trained on. *ours* is `AnomalyDetector` as it comes. "
         f"*kNN* is the distance to the {NEIGHBOURS}th neighbour, *forest* IsolationForest, *MCD* "
         "EllipticEnvelope, all of scikit-learn and otherwise at its defaults. A dash is a failure, "
-        "or too many columns for MCD; means of a peer are over the *sets* that it can do. *s* is the time to fit and score all sets once. *won* and "
-        "*lost* count sets by their AUROC. Columns with *pub* are published."
+        "or too many columns for MCD; means of a peer are over the *sets* that it can do. *s* is "
+        "the time to fit and score all sets once. *won* and *lost* count sets by their AUROC. "
+        "Columns with *pub* are published."
     )

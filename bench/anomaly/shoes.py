@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.frame import table, timed
-from bench.seeds import SHOES, lecture, ranks
 from bench.sections import Aim, Section, say
+from bench.seeds import SHOES, lecture, ranks
 
 CODE_SIZE = 64
 

@@ -62,8 +62,8 @@ PROTOCOLS = {
     ),
     "unsupervised": Protocol(
         "Unsupervised",
-        "Trained on a bootstrap of all rows, asked about all of them. The published figures of kNN "
-        "are not those of kNN on such rows: more neighbours come nearer to them. Those of MCD are.",
+        "Trained on a bootstrap of all rows, asked about all of them. kNN on such rows does not "
+        "give the published figures of kNN, which it does on the published split.",
         protocols.unsupervised,
         79.5,
         "unsup",

@@ -17,6 +17,7 @@ from bench.machine import Watch
 
 #: Name → what it measures. Nothing is imported for the list.
 BENCHES = {
+    "anomaly": "anomalies in tables and images: how well and how soon, beside other detectors",
     "engine": "training and scoring: time to quality, throughput, memory, beside other libraries",
     "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
     "small_tables": "error on rows kept apart, beside PCA",

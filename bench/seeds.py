@@ -196,12 +196,11 @@ def _anomaly(data: dict, seeds: int, epochs: int, result: Result) -> None:
         figures = []
         for seed in range(seeds):
             model = make(64, seed).fit(data["mnist_train"][0])
-            normal = np.sort(model.reconstruction_error(digits))
-            odd = model.reconstruction_error(shoes)
-            rank = 1 + len(normal) - np.searchsorted(normal, odd, side="left")
+            normal, odd = (model.reconstruction_error(images) for images in (digits, shoes))
+            rank = ranks(normal, odd)
             first = [float((rank[kinds == kind] == 1).mean()) for kind in SHOES]
             figures.append(
-                [float((rank == 1).mean()), float(rank.mean()), *first, normal[-1], odd.mean()]
+                [float((rank == 1).mean()), float(rank.mean()), *first, normal.max(), odd.mean()]
             )
         mean = np.mean(figures, axis=0)
         rows.append([label, *mean])
@@ -213,6 +212,14 @@ def _anomaly(data: dict, seeds: int, epochs: int, result: Result) -> None:
         f"error, mean of {seeds} seeds\n\n"
         + table([*header, "largest error of a digit", "mean error of shoes"], rows)
     )
+
+
+def ranks(normal: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """Return the place of each of `odd`, alone among all of `normal`: 1 for a larger score.
+
+    An equal score among the normal ones comes before it.
+    """
+    return 1 + len(normal) - np.searchsorted(np.sort(normal), odd, side="left")
 
 
 def _timed(function: Callable) -> tuple:

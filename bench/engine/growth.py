@@ -70,16 +70,16 @@ def measure(rows: int) -> dict[str, float]:
     }
 
 
-def draw(rows: int) -> np.ndarray:
-    """Return a float32 table (rows, COLUMNS) of a quarter as many factors, and noise."""
+def draw(rows: int, columns: int = COLUMNS) -> np.ndarray:
+    """Return a float32 table (rows, columns) of a quarter as many factors, and noise."""
     rng = np.random.default_rng(0)
-    mix = rng.standard_normal((COLUMNS // 4, COLUMNS), dtype=np.float32)
-    x = np.empty((rows, COLUMNS), np.float32)
+    mix = rng.standard_normal((columns // 4, columns), dtype=np.float32)
+    x = np.empty((rows, columns), np.float32)
     for start in range(0, rows, BLOCK):
         block = x[start : start + BLOCK]
         rng.standard_normal(out=block, dtype=np.float32)
         block *= 0.3
-        factors = rng.standard_normal((len(block), COLUMNS // 4), dtype=np.float32)
+        factors = rng.standard_normal((len(block), columns // 4), dtype=np.float32)
         block += factors @ mix
     return x
 

@@ -280,8 +280,8 @@ def test_training_goes_back_to_the_last_good_epoch(monkeypatch):
     real = Step.__call__
     seen = []
 
-    def breaks(self, rows, noise, position):
-        loss = real(self, rows, noise, position)
+    def breaks(self, rows, noise, position, *others):
+        loss = real(self, rows, noise, position, *others)
         if noise.key[1] == 1 and self.training.learning_rate == RESOLVED["learning_rate"]:
             seen.append([p.clone() for p in self.parameters])
             return loss * math.inf

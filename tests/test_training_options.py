@@ -28,6 +28,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
     "options",
     [
         {"batch_size": 0},
+        {"steps": 0},
+        {"steps": 1.5},
         {"batch_size": 2.5},
         {"batch_size": True},
         {"batch_size": "many"},
@@ -98,11 +100,22 @@ def test_precision_changes_the_quality_little(optimizer, monkeypatch):
     assert errors["fp32"] < 0.5 * X.var(axis=0).mean()
 
 
-@pytest.mark.parametrize("n", [1, 63, 64, 65, 300])
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (45, 4), (600, 60)])
+def test_a_number_of_steps_is_a_number_of_epochs(steps, epochs):
+    X = low_rank(320)
+    options = Training(steps=steps, batch_size=32)
+    model = Autoencoder(2, hidden=(4,), training=options, random_state=0).fit(X)
+    assert model.spec_.max_epochs == epochs and model.spec_.training.steps == 10 * epochs
+    # What is said of the epochs counts.
+    model.set_params(max_epochs=2).fit(X)
+    assert model.spec_.max_epochs == 2 and model.spec_.training.steps == 20
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 129, 600])
 def test_chunks_are_one_size_and_give_every_row_back(n):
     module = Dense(4_000, 2_000)
     size = chunk_rows(module)
-    assert size == 64
+    assert size == 128
     shapes = []
 
     def double(rows):

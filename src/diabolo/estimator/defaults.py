@@ -342,8 +342,11 @@ def choose_training(
     # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
     usual = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
     if max_epochs == "auto":
-        least = max(1, min(4, round(4e6 / rows)))
-        max_epochs = max(least, math.ceil(usual / steps))
+        if training.steps == "auto":
+            least = max(1, min(4, round(4e6 / rows)))
+            max_epochs = max(least, math.ceil(usual / steps))
+        else:
+            max_epochs = max(1, round(training.steps / steps))
     require(
         isinstance(max_epochs, int | np.integer)
         and not isinstance(max_epochs, bool)
@@ -357,6 +360,7 @@ def choose_training(
             # 1e-2, 2.09 at 6e-3).
             rate = 1e-2 * max(0.3, min(1.0, usual / (max_epochs * steps)) ** 0.5)
         training = dataclasses.replace(training, learning_rate=rate)
+    training = dataclasses.replace(training, steps=int(max_epochs) * steps)
     return training, int(max_epochs)
 
 

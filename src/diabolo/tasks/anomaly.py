@@ -24,7 +24,6 @@ from diabolo.tasks.base import Task
 from diabolo.tasks.calibration import Calibration
 from diabolo.tasks.oddness import Oddness, find
 from diabolo.tasks.sections import TITLE, read_section, section_of
-from diabolo.training import steps_an_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +43,16 @@ MANY = 10_000
 
 #: What is trained where some rows are anomalies: for a few steps small nets, which learn what most
 #: rows have in common and nothing by heart, and not from the rows that they know least.
-ROBUST_STEPS = 40
 ROBUST = {
     "code_size": 64,
-    "network": MLP((64, 64), residual=True),
+    "network": MLP((64,), skip=False),
     "corruption": GaussianNoise((0.5, 3.0), logarithmic=True),
-    "training__trim": 0.3,
+    "training__trim": 0.5,
+    "training__steps": 60,
 }
+
+
+ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
 
 
 class AnomalyDetector(OutlierMixin, Task):
@@ -302,15 +304,14 @@ class AnomalyDetector(OutlierMixin, Task):
             return None
         if self.density != "auto":
             return resolve_part(self.density, DENSITIES, "density")
-        return GaussianDensity(trim=0.5 if self.training_data == "contaminated" else 0.0)
+        return ROBUST_DENSITY if self.training_data == "contaminated" else GaussianDensity()
 
     def _trained(self, X: Any) -> Autoencoder:
         """Return a model that has learned from X."""
         count = _count(X)
         default = recipes.detecting()
         if self.training_data == "contaminated":
-            batches = steps_an_epoch(count, recipes.FOLDS.batch_size)
-            default.set_params(**ROBUST, max_epochs=max(1, round(ROBUST_STEPS / batches)))
+            default.set_params(**ROBUST)
         if count >= MANY:
             default.set_params(training__folds=False, training__members=2)
         return self._unfitted(default).fit(X)

@@ -37,6 +37,9 @@ class Training(Part):
         Decoupled weight decay of the matrices (Loshchilov & Hutter 2019). "auto" is
         12 × columns / rows (at most 100 columns count, and 3 is the most): a fixed prior on the
         weights, which the data outweigh as they grow; for Muon it is at least 0.3.
+    steps : int or "auto"
+        Of a run whose `max_epochs` is "auto", which makes whole epochs of them, one at least.
+        "auto" goes by the rows, from 500 to 2,500, and half of that for Muon.
     averaging : float
         Share of the steps so far over which the weights are averaged for the looks, and for the
         model that is kept; 0 takes those of the moment.
@@ -76,6 +79,7 @@ class Training(Part):
     learning_rate: AutoFloat = "auto"
     schedule: str = "one_cycle"
     weight_decay: AutoFloat = "auto"
+    steps: AutoInt = "auto"
     averaging: float = 0.08
     members: int = 1
     folds: bool = False
@@ -105,6 +109,7 @@ class Training(Part):
             require(value in choices, f"{name}={value!r}: choose one of {', '.join(choices)}")
 
         number("batch_size", 1, whole=True, auto=True)
+        number("steps", 1, whole=True, auto=True)
         number("learning_rate", 0, auto=True)
         require(self.learning_rate != 0, "learning_rate=0 learns nothing: give a number > 0")
         number("validation_fraction", 0, auto=True)

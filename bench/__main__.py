@@ -19,6 +19,7 @@ from bench.machine import Watch
 BENCHES = {
     "anomaly": "anomalies in tables and images: how well and how soon, beside other detectors",
     "engine": "training and scoring: time to quality, throughput, memory, beside other libraries",
+    "impute": "hidden cells of tables with numbers and levels: errors, seconds, beside others",
     "seeds": "the lecture on MNIST and Fashion-MNIST: codes and neighbours, bytes, anomalies",
     "small_tables": "error on rows kept apart, beside PCA",
     "variants": "what each kind of autoencoder is for: deep, denoising, sparse, variational, …",

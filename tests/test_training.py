@@ -33,6 +33,7 @@ RESOLVED = {
     "validation_fraction": 0.2,
     "weight_decay": 0.0,
     "averaging": 0.0,
+    "patience": 10,
     "precision": "fp32",
 }
 

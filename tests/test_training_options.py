@@ -227,6 +227,19 @@ def test_batches_and_epochs_go_by_the_rows(rows, batch_size, epochs):
     assert (training.batch_size, chosen) == (batch_size, epochs)
 
 
+@pytest.mark.parametrize(("rows", "epochs"), [(178, 477), (891, 172), (32_561, 44)])
+def test_tables_with_hidden_cells_are_trained_longer(rows, epochs):
+    """Five times as many steps as others, and 5,000 at most."""
+    learned, member = rows - (rows // 10) * (rows > 500), member_for((20,), MLP((64, 32)))
+    training, chosen = choose_training(None, "auto", (rows, 20), learned, member, "cpu", True)
+    assert abs(chosen - epochs) <= 1 and training.patience == 50
+    image = choose_training(None, "auto", (rows, 5, 4), learned, member, "cpu", True)
+    table = choose_training(None, "auto", (rows, 20), learned, member, "cpu")
+    assert image == table and table[0].patience == 10
+    given = choose_training(Training(patience=3), 7, (rows, 20), learned, member, "cpu", True)
+    assert (given[0].patience, given[1]) == (3, 7)
+
+
 @pytest.mark.parametrize(
     ("shape", "members", "batch_size"),
     [((28, 28), 1, 512), ((100, 100), 1, 256), ((512, 512, 3), 1, 8), ((512, 512, 3), 5, 2)],

@@ -227,6 +227,9 @@ def imputing(
     In training cells are hidden as missing, of each row a share of its own, and the loss counts all
     that were there, as in denoising (Gondara & Wang 2018). `Imputer` fills cells with it.
 
+    Nets of tables whose cells are hidden so are wider and train longer than others, where nothing
+    else is said.
+
     Parameters
     ----------
     code_size : int or "auto"

@@ -73,7 +73,7 @@ def test_any_model_detects_and_the_plain_mode_is_its_error(diabolo, new, csv, tm
     assert diabolo("train", csv, "--out", tmp_path / "m", *QUICK).status == 0
     done = diabolo("detect", tmp_path / "m", new, "--top", 1)
     assert done.status == 0, done.err
-    assert "expect more false alarms" in done.err
+    assert "expect more false alarms" in done.err and "0.01 was asked for" in done.err
     done = diabolo("detect", tmp_path / "m", new, "--plain", "--out", tmp_path / "s.csv")
     assert done.status == 0 and "p-value" not in done.out, done.err
     found = pd.read_csv(tmp_path / "s.csv")
@@ -94,6 +94,8 @@ def test_what_cannot_be_is_refused(refused, fitted, new, csv, tmp_path):
     for options, words in (
         (("--top", -1), "--top -1"),
         (("--out", tmp_path / "x.exe"), "suffix"),
+        (("--columns", 0), "--columns 0"),
+        (("--plain", "--false-alarm-rate", 0.1), "beside --plain"),
     ):
         assert words in refused("detect", fitted, new, *options)
 

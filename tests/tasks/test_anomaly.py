@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import check_estimator
 from tests.samples import low_rank, tiny
@@ -104,9 +106,7 @@ def test_contamination_is_the_share_of_the_rows_of_training():
     X = np.concatenate([plane(270), plane(30, seed=2, broken=True)])
     found = small(contamination=0.1).fit(X)
     assert (found.predict(X) == -1).sum() == 30 and found.basis_ == "training"
-    np.testing.assert_array_equal(
-        found.predict(X) == -1, found.p_value(X) <= found.calibration_.level
-    )
+    np.testing.assert_array_equal(found.predict(X) == -1, found.p_value(X) <= found.level_)
 
 
 def test_outliers_among_the_rows_are_not_learned():
@@ -120,7 +120,7 @@ def test_outliers_among_the_rows_are_not_learned():
 
 def test_the_plain_mode_is_the_reconstruction_error():
     X = plane(300)
-    model = tiny().fit(X)
+    model = tiny().fit(plane(200, seed=1))
     for found in (AnomalyDetector(model, density=None).fit(X), AnomalyDetector.plain(model)):
         np.testing.assert_allclose(found.anomaly_score(X), model.reconstruction_error(X), rtol=1e-6)
 
@@ -141,6 +141,29 @@ def test_explanations_name_the_column_and_what_was_expected(detector):
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
     with pytest.raises(SpecError, match="columns=0"):
         detector.explain(odd, columns=0)
+
+
+def test_explanations_take_frames_and_files(detector, tmp_path):
+    X = plane(5, seed=4)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    assert detector.explain(frame)["observed"].tolist() == detector.explain(X)["observed"].tolist()
+    found = small(false_alarm_rate=0.1).fit(pd.DataFrame(plane(100), columns=list("abcdef")))
+    frame.assign(other="x")[["other", *"fedcba"]].to_csv(tmp_path / "f.csv", index=False)
+    told = found.explain(str(tmp_path / "f.csv"), columns=6)
+    assert sorted(told["column"][:6]) == list("abcdef")
+    np.testing.assert_allclose(
+        told["share"].astype(float), found.explain(frame, columns=6)["share"], rtol=1e-5
+    )
+
+
+def test_another_rate_by_the_same_scores(detector):
+    again = AnomalyDetector(detector.model_).fit(plane(1000))
+    before = again.false_alarm_rate
+    with pytest.raises(SpecError, match="between 0 and 1"):
+        again.recalibrate(3)
+    assert again.false_alarm_rate == before
+    again.recalibrate(0.2)
+    assert again.level_ == 0.2 and (again.predict(plane(1000, seed=1)) == -1).mean() > 0.1
 
 
 def test_tables_as_they_are_with_levels_and_gaps():
@@ -164,7 +187,8 @@ def test_tables_as_they_are_with_levels_and_gaps():
     assert (told.iloc[0]["observed"], told.iloc[0]["expected"]) == ("dog", "cat")
     # A level and a gap that training did not know are odd, and no error.
     assert np.isfinite(found.score_samples(odd.assign(kind="horse", weight=1e30))).all()
-    assert found.explain(frame.iloc[:1], columns=4)["observed"].isna().sum() == 1
+    told = found.explain(frame.iloc[:1].convert_dtypes(), columns=4).set_index("column")
+    assert told["observed"].isna().sum() == 1 and told["share"]["height"] == 0
 
 
 def test_no_finite_value_is_refused_and_all_are_odd(detector):
@@ -196,8 +220,9 @@ def test_images_and_series_have_errors_too():
     assert found.contributions(odd).shape == (40, 8, 8)
     assert found.explain(odd[:1])["column"][0] == (0, 0)
     series = low_rank(200, 12).reshape(200, 6, 2)
-    model = Autoencoder(3, kind="series", max_epochs=2, random_state=0)
-    assert AnomalyDetector(model, false_alarm_rate=0.1).fit(series).predict(series).shape == (200,)
+    model = Autoencoder(3, kind="series", max_epochs=2, random_state=0).fit(series[:100])
+    found = AnomalyDetector(model, false_alarm_rate=0.1).fit(series[120:])
+    assert found.predict(series).shape == (200,)
 
 
 def test_a_fitted_model_is_used_as_it_is():
@@ -209,6 +234,40 @@ def test_a_fitted_model_is_used_as_it_is():
     np.testing.assert_array_equal(model.transform(X), before)
     few = AnomalyDetector(model, false_alarm_rate=0.1).fit(X[:50])
     assert few.basis_ == "given" and len(few.calibration_.scores) == 50
+    frozen = AnomalyDetector(FrozenEstimator(model), false_alarm_rate=0.1)
+    assert clone(frozen).fit(X).model_.module_ is model.module_
+    assert PyODDetector(AnomalyDetector(model)).fit(X).detector_.model_ is model
+
+
+def test_rows_that_a_model_has_learned_say_little_of_new_ones():
+    model = tiny().fit(plane(300))
+    with pytest.warns(HealthWarning, match="kept none of its rows apart"):
+        AnomalyDetector(model).fit(plane(300))
+    # Others than those of training, of which the members know none.
+    folded = small(false_alarm_rate=0.1).fit(plane(300)).model_
+    assert AnomalyDetector(folded, false_alarm_rate=0.1).fit(plane(200, seed=1)).basis_ == "given"
+    assert AnomalyDetector(folded, false_alarm_rate=0.1).fit(plane(300)).basis_ == "folds"
+
+
+def test_all_rows_are_scored_however_large_they_are(monkeypatch):
+    from diabolo.tasks import oddness
+
+    monkeypatch.setattr(oddness, "VALUES", 6 * 4 * 100)  # densities are of a hundred rows
+    found = small(false_alarm_rate=0.05).fit(plane(400))
+    assert len(found.calibration_.scores) == 400
+    assert 0.01 < (found.predict(plane(1000, seed=3)) == -1).mean() < 0.12
+
+
+@pytest.mark.parametrize("scaling", ["none", "scale", "minmax", "standard"])
+def test_values_are_told_apart_whatever_the_scaling(scaling):
+    rows = 5e4 + low_rank(350).astype(np.float64)
+    X = rows[:200]
+    model = Autoencoder(2, scaling=scaling, likelihood="mse", max_epochs=3, random_state=0).fit(X)
+    found = AnomalyDetector(model, false_alarm_rate=0.1).fit(rows[200:])
+    odd = np.repeat(X[:1], 3, axis=0)
+    odd[1:, 0] = [5.02e4, 5.2e4]  # one deviation is 1
+    scores = found.anomaly_score(odd)
+    assert scores[0] < scores[1] < scores[2]
 
 
 def test_a_loaded_detector_gives_the_same_numbers(detector, tmp_path):
@@ -243,7 +302,14 @@ def test_damaged_sections_are_refused(detector):
         model.sections_ = {"anomaly": Section(good.config, {**good.tensors, **change})}
         with pytest.raises(ModelError, match="section 'anomaly' is damaged"):
             AnomalyDetector.of(model)
-    for change in ({"level": 2.0}, {"params": {}}, {"level": None}):
+    bad = {**good.config["params"], "false_alarm_rate": "x"}
+    for change in (
+        {"level": 2.0},
+        {"params": {}},
+        {"level": None},
+        {"basis": "foo"},
+        {"params": bad},
+    ):
         model.sections_ = {"anomaly": Section({**good.config, **change}, good.tensors)}
         with pytest.raises(ModelError, match="section 'anomaly' is damaged"):
             AnomalyDetector.of(model)
@@ -265,7 +331,7 @@ def test_options_that_make_no_sense_are_refused():
 
 def test_a_density_of_ones_own():
     X = plane(300)
-    model = tiny().fit(X)
+    model = tiny().fit(plane(200, seed=1))
     soft = AnomalyDetector(model, density=GaussianDensity(0.9), false_alarm_rate=0.1).fit(X)
     hard = AnomalyDetector(model, density="gaussian", false_alarm_rate=0.1).fit(X)
     assert not np.allclose(soft.score_samples(X), hard.score_samples(X))

@@ -176,6 +176,23 @@ def test_an_unfitted_model_gets_what_imputing_needs():
     assert model.corruption == recipes.imputing().corruption and model.spec_.seed == 3
 
 
+def test_nets_of_tables_are_wide_and_others_as_usual():
+    """Copying what is there is no illness of them either, though their codes have room for it."""
+    X = np.random.default_rng(0).normal(size=(300, 6))  # of which no cell tells another
+    model = recipes.imputing(max_epochs=200, random_state=0).fit(X)
+    assert model.spec_.network.hidden == (256, 128) and model.spec_.code_size == 64
+    assert model.vitals_.shuffled < 0.1 * model.vitals_.variance
+    assert not {"identity"} & {finding.name for finding in model.diagnose()}
+    spec = recipes.imputing(3, hidden=(7,), max_epochs=1).fit(X).spec_
+    assert spec.network.hidden == (7,) and spec.code_size == 3
+    images = np.random.default_rng(0).random((60, 8, 8))
+    spec, plain = (
+        make(max_epochs=1, random_state=0).fit(images).spec_
+        for make in (recipes.imputing, Autoencoder)
+    )
+    assert (spec.network, spec.code_size) == (plain.network, plain.code_size)
+
+
 def test_scikit_learns_checks_pass():
     check_estimator(Imputer(SMALL))
 

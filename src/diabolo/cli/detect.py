@@ -31,13 +31,18 @@ BASIS = {
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Row:
-    """A row that is shown."""
+    """A row that is shown; of equal ones the first."""
 
     score: float
-    number: int
+    before: int
     p_value: float
     anomaly: bool
     reasons: str
+
+    @property
+    def number(self) -> int:
+        """Its place in the data."""
+        return -self.before
 
 
 def detect(
@@ -72,6 +77,11 @@ def detect(
     from diabolo.data.writers import check, write
 
     require(top >= 0, f"--top {top}: give a whole number ≥ 0")
+    require(columns >= 1, f"--columns {columns}: give a whole number ≥ 1")
+    require(
+        not plain or false_alarm_rate is None,
+        "--false-alarm-rate beside --plain, which ranks and flags nothing: leave one of them out",
+    )
     if out is not None:
         check(out)
     estimator = common.load_model(model)
@@ -89,12 +99,14 @@ def detect(
         nonlocal done, flagged
         found = _judged(detector, piece, top, columns)
         oddest = found.nlargest(top, "anomaly_score")
-        numbers = done + oddest.index.to_numpy()
+        numbers = -done - oddest.index.to_numpy()
         scores, *others = (oddest[name].tolist() for name in oddest)
         for entry in map(Row, scores, numbers.tolist(), *others):
             (heapq.heappush if len(best) < top else heapq.heappushpop)(best, entry)
         done += len(found)
         flagged += int(found["anomaly"].sum())
+        if source.names:
+            found.insert(0, "name", source.names[done - len(found) : done])
         return found.drop(columns=["p_value", "anomaly"]) if plain else found
 
     results = common.mapped(estimator, source, judged, estimator.schema_.names)
@@ -105,8 +117,9 @@ def detect(
             pass
     rows = sorted(best, reverse=True)
     if json:
-        shown = [dataclasses.asdict(row) for row in rows]
-        common.print_json({"rows": done, "anomalies": flagged, "top": shown})
+        shown = [_told(row, source.names, plain) for row in rows]
+        counts = {"rows": done} if plain else {"rows": done, "anomalies": flagged}
+        common.print_json({**counts, "top": shown})
         return
     if rows:
         _print(rows, source.names, plain, str(data))
@@ -114,6 +127,16 @@ def detect(
         _say(detector, flagged, done)
     if out is not None:
         print(out)
+
+
+def _told(row: Row, names: Any, plain: bool) -> dict[str, Any]:
+    """Return what there is to say of a row."""
+    told: dict[str, Any] = {"row": row.number, "score": row.score}
+    if names:
+        told["name"] = names[row.number]
+    if not plain:
+        told |= {"p_value": row.p_value, "anomaly": row.anomaly}
+    return told | {"reasons": row.reasons}
 
 
 def _judged(detector: AnomalyDetector, piece: Any, top: int, columns: int) -> pd.DataFrame:
@@ -125,7 +148,7 @@ def _judged(detector: AnomalyDetector, piece: Any, top: int, columns: int) -> pd
     anomaly = np.zeros(len(scores), bool)
     if detector.calibration_ is not None:
         p_values = detector.calibration_.p_values(-scores)
-        anomaly = -scores < detector.offset_
+        anomaly = detector.calibration_.flagged(-scores)
     chosen = anomaly.copy()
     chosen[np.argsort(-scores, kind="stable")[:top]] = True
     reasons = np.full(len(scores), "", object)
@@ -171,6 +194,11 @@ def _print(rows: list[Row], names: Any, plain: bool, title: str) -> None:
 def _say(detector: AnomalyDetector, flagged: int, done: int) -> None:
     """Say how many rows are anomalies, and what that rests on."""
     calibration = detector.known()
+    asked = detector.false_alarm_rate
+    if detector.contamination is None and asked < calibration.level:
+        common.say(
+            f"a rate of {asked:g} was asked for, and so few scores cannot tell it from others"
+        )
     common.say(
         f"{flagged:,} of {done:,} rows are called anomalies; of normal rows "
         f"{calibration.level:.2g} would be, by the scores of {len(calibration.scores):,} "

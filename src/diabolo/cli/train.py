@@ -73,7 +73,7 @@ def train(
     trim: Annotated[float, loop.number("Share of outliers left out.", float, False)] = 0.0,
     averaging: Annotated[float, loop.number("Share of steps averaged over.", float, False)] = 0.08,
     validation_fraction: Annotated[Any, loop.number("Share held out, or auto.", float)] = "auto",
-    patience: Annotated[int, loop.number("Looks without gain to stop.", int, False)] = 10,
+    patience: Annotated[Any, loop.number("Looks without gain to stop, or auto.")] = "auto",
     no_early_stopping: Annotated[bool, loop.flag("Do all epochs.", "--no-early-stopping")] = False,
     keep_on_interrupt: Annotated[
         bool, loop.flag("On Ctrl-C, write the best model so far.", "--keep-on-interrupt")

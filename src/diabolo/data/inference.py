@@ -103,7 +103,11 @@ def _as(name: str, column: pa.Array, said: str) -> Found:
         numbers(column)
         return Found(name, Numeric())
     if said == "boolean":
-        Boolean().read(column)
+        cells = numbers(column)
+        odd = ~((cells == 0) | (cells == 1) | np.isnan(cells))
+        if odd.any():
+            row = int(odd.argmax())
+            raise DataError(f"row {row} holds {cells[row]:g}, and this column is of 0 and 1")
         return Found(name, Boolean())
     if said == "date":
         return Found(name, _date(column))

@@ -45,6 +45,12 @@ SMALL_IMAGE = 16
 #: Values behind all layers in a step at most: about a gigabyte with what their gradients need.
 STEP_VALUES = 1 << 27
 
+#: Where cells of a table are hidden as missing nothing can be copied, so that there is no need to
+#: be narrow or brief: values that a row has at least when widths are chosen by them, numbers in a
+#: code, times as many steps, and their number at most. Error of hidden cells of 13 tables that
+#: are not in `bench impute`: 0.659 without, 0.634 with; levels 67.3 and 69.5 % right.
+HIDING_VALUES, HIDING_CODE, HIDING_TIMES, HIDING_STEPS = 64, 64, 5, 5000
+
 
 def choose_kind(kind: str, shape: tuple[int, ...]) -> str:
     """Return what the rows of an array of this shape (n, …) are, "table", "image" or "series"."""
@@ -137,14 +143,18 @@ def choose_network(
     kind: str,
     shape: tuple[int, ...],
     pretrained: bool = False,
+    hiding: bool = False,
 ) -> Network:
     """Return the network; `hidden` and `activation` are shortcuts, refused beside a network.
 
-    Where it is to be pretrained, "auto" means dense layers and nothing beside them.
+    Where it is to be pretrained, "auto" means dense layers and nothing beside them; where cells are
+    hidden as missing, those of a table are wider.
     """
     part = _network(network, hidden, activation, kind, shape, pretrained)
     if isinstance(part, MLP) and part.skip == "auto" and (pretrained or kind != "table"):
         part = dataclasses.replace(part, skip=False)
+    if hiding and kind == "table":
+        shape = (max(HIDING_VALUES, *shape),)
     return part.resolved(shape)
 
 
@@ -266,11 +276,13 @@ def choose_held_out(
     return chosen, drawn[count:]
 
 
-def choose_code_size(code_size: Any, x: torch.Tensor, bottleneck: Bottleneck) -> int:
+def choose_code_size(
+    code_size: Any, x: torch.Tensor, bottleneck: Bottleneck, hiding: bool = False
+) -> int:
     """Return the code size: "auto" is the smallest PCA rank that explains 90 % of the scaled x.
 
     Within 2 and 64, and never more than the number of values in a row; some bottlenecks hold as
-    much in more numbers.
+    much in more numbers. Of tables whose cells are hidden as missing it is 64.
     """
     if code_size != "auto":
         require(
@@ -280,6 +292,8 @@ def choose_code_size(code_size: Any, x: torch.Tensor, bottleneck: Bottleneck) ->
             f"code_size={code_size!r} must be a whole number ≥ 1 (below {MOST:,}) or 'auto'",
         )
         return int(code_size)
+    if hiding and x.ndim == 2:
+        return bottleneck.code_size(HIDING_CODE)
     from sklearn.decomposition import PCA
 
     flat = filled(x).flatten(1).double().numpy()  # (n, *shape) -> (n, d)
@@ -298,6 +312,7 @@ def choose_training(
     learned: int,
     member: AutoencoderModule,
     device: str,
+    hiding: bool = False,
 ) -> tuple[Training, int]:
     """Return the options of the loop and the number of epochs, with nothing left on "auto".
 
@@ -311,9 +326,12 @@ def choose_training(
         The network and back of one member.
     device : str
         Where it trains; only the precision goes by it.
+    hiding : bool
+        Whether cells are hidden as missing.
     """
     training = training or Training()
     rows, columns = shape[0], math.prod(shape[1:])
+    hiding = hiding and len(shape) == 2
     changes: dict[str, Any] = {
         "validation_fraction": _validation_fraction(training, rows),
     }
@@ -337,10 +355,15 @@ def choose_training(
         # weights outgrow them (held-out error on MNIST after 5 epochs 3.57, with it 3.31).
         muon = changes.get("optimizer", training.optimizer) == "muon"
         changes["weight_decay"] = max(0.3, decay) if muon else decay
+    if training.patience == "auto":
+        changes["patience"] = 50 if hiding else 10
     training = dataclasses.replace(training, **changes)
     steps = steps_an_epoch(learned, training.batch_size)
     # Small data needs fewer steps; orthogonalised updates need half as many as Adam's.
-    usual = (500 + 2000 * min(1.0, rows / 5000)) / (2 if training.optimizer == "muon" else 1)
+    usual = 500 + 2000 * min(1.0, rows / 5000)
+    if hiding:
+        usual = min(HIDING_TIMES * usual, HIDING_STEPS)
+    usual /= 2 if training.optimizer == "muon" else 1
     if max_epochs == "auto":
         if training.steps == "auto":
             least = max(1, min(4, round(4e6 / rows)))

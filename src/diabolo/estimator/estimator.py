@@ -18,7 +18,8 @@ class Autoencoder(Jobs):
     ----------
     code_size : int or "auto", default "auto"
         Numbers in a code. "auto" is the smallest PCA rank that explains 90 % of the scaled data,
-        within 2 and 64; sparse codes take eight times as many, bits four times.
+        within 2 and 64; sparse codes take eight times as many, bits four times. It is 64 for tables
+        whose cells are hidden as missing, see ``recipes.imputing``.
     hidden : tuple of int or "auto", default "auto"
         Widths of the hidden layers between input and code; the decoder mirrors them. "auto" goes
         by the width of the data; images from 16 × 16 pixels on get `Conv` instead.

@@ -78,8 +78,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     scaling = defaults.choose_scaling(estimator.scaling, likelihood, kind, data, statistics)
     shape = data.array.shape[1:]
     corruption = defaults.choose_corruption(estimator.corruption, kind, shape)
-    hidden = corruption is not None and corruption.missing
-    schema = Schema.fit(data, statistics, kind, scaling, hidden=hidden, table=table, given=given)
+    hiding = corruption is not None and corruption.missing
+    schema = Schema.fit(data, statistics, kind, scaling, hidden=hiding, table=table, given=given)
     device = resolve_device(estimator.device)
     x = Rows(schema, data, likelihood.support, device)
     _refuse_outside(x.outside, likelihood)
@@ -93,6 +93,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         kind,
         schema.shape,
         pretrained=estimator.pretraining is not None,
+        hiding=hiding,
     )
     require(
         estimator.pretraining is None or not getattr(estimator.training, "folds", False),
@@ -109,7 +110,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         estimator.training, len(x), _sample_rows(schema.shape), seed
     )
     sample = x[torch.from_numpy(drawn)].cpu()
-    code_size = defaults.choose_code_size(estimator.code_size, sample, bottleneck)
+    code_size = defaults.choose_code_size(estimator.code_size, sample, bottleneck, hiding)
     bottleneck = bottleneck.resolved(code_size)
     augmentation = defaults.choose_augmentation(
         estimator.augmentation, kind, schema.shape, code_size, likelihood
@@ -120,7 +121,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     )
     learned = len(x) - int(held_out.sum())
     training, epochs = defaults.choose_training(
-        estimator.training, estimator.max_epochs, x.shape, learned, member, device
+        estimator.training, estimator.max_epochs, x.shape, learned, member, device, hiding
     )
     pretraining = defaults.choose_pretraining(
         estimator.pretraining, network, bottleneck, likelihood, training, learned

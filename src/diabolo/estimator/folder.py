@@ -39,6 +39,7 @@ def save(
     path: str | os.PathLike[str],
     kind: str = KIND,
     sections: Mapping[str, store.Section] = MappingProxyType({}),
+    use: str | None = None,
 ) -> None:
     """Write a fitted model as a folder, with what tasks have learned beside it.
 
@@ -50,6 +51,8 @@ def save(
         What `diabolo.load` makes of the folder, a name of ``loading.KINDS``.
     sections : dict of str to Section
         They replace those that the model came with from a folder, by their titles.
+    use : str, optional
+        What the card says of how to use it, in Markdown.
     """
     weights = {f"module.{k}": v.cpu().numpy() for k, v in model.module_.state_dict().items()}
     arrays = {f"schema.{name}": getattr(model.schema_, name) for name in ARRAYS}
@@ -64,7 +67,7 @@ def save(
     arrays |= {f"vitals.{f.name}": getattr(model.vitals_, f.name) for f in fields(Vitals)}
     tensors = {**weights, **arrays, "held_out": model.held_out_.astype(np.int64)}
     sections = {**model.sections_, **sections}
-    store.write(path, kind, config, tensors, card(model), sections)
+    store.write(path, kind, config, tensors, card(model, use or USE), sections)
 
 
 def load(
@@ -210,7 +213,22 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
             raise ValueError(f"{name} is not what it should be")
 
 
-def card(model: Autoencoder) -> str:
+USE = """```python
+from diabolo import load
+
+model = load("path/to/this/folder")
+codes = model.transform(X)
+X_again = model.inverse_transform(codes)
+errors = model.reconstruction_error(X)
+```
+
+```sh
+diabolo encode path/to/this/folder data.csv --out codes.csv
+```
+"""
+
+
+def card(model: Autoencoder, use: str = USE) -> str:
     """Return the model card, in Markdown."""
     spec, schema = model.spec_, model.schema_
     # Nothing has been looked at where training was interrupted in its first epoch.
@@ -242,19 +260,7 @@ Trained with [Diabolo](https://pypi.org/project/diabolo/) on rows of kind "{spec
 | loss, nats per value | {kept["train"]:.5g} on training rows{held_out} |
 | seed | {spec.seed} |
 
-```python
-from diabolo import load
-
-model = load("path/to/this/folder")
-codes = model.transform(X)
-X_again = model.inverse_transform(codes)
-errors = model.reconstruction_error(X)
-```
-
-```sh
-diabolo encode path/to/this/folder data.csv --out codes.csv
-```
-"""
+{use}"""
 
 
 def _schema_to_json(schema: Schema) -> dict[str, Any]:

@@ -209,8 +209,11 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             f"learning_rate than {spec.training.learning_rate:.2g}; values that have nothing in "
             "common cannot be compressed",
         )
-    elif spec.code_size >= vitals.values and vitals.shuffled < min(
-        0.1 * variance, 3 * learned + 1e-3 * variance
+    elif (
+        spec.code_size >= vitals.values
+        # Cells that are not missing are there to be copied.
+        and not (spec.corruption is not None and spec.corruption.missing)
+        and vitals.shuffled < min(0.1 * variance, 3 * learned + 1e-3 * variance)
     ):
         yield Finding(
             "identity",

@@ -7,14 +7,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import OutlierMixin
+from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo import recipes
 from diabolo.corruptions import GaussianNoise
 from diabolo.data.rows import Rows
 from diabolo.densities import DENSITIES, GaussianDensity
-from diabolo.errors import HealthWarning, SpecError
+from diabolo.errors import HealthWarning, ModelError, SpecError
 from diabolo.estimator import Autoencoder, folder
 from diabolo.estimator.fitting import read_rows
 from diabolo.networks import MLP
@@ -33,8 +33,8 @@ KIND = "anomaly_detector"
 #: What the rows of training are.
 ASSUMED = ("clean", "contaminated")
 
-#: Deviations from the mean that a value has at most: what lies farther is odd enough, and stays a
-#: number.
+#: Times as far from zero as in training a value is at most, once scaled: what lies farther is odd
+#: enough, and stays a number.
 FAR = 1e4
 
 #: Rows from which on some are held out from two members, instead of four that each leave out a
@@ -51,6 +51,22 @@ ROBUST = {
     "training__steps": 60,
 }
 
+
+#: What a model card says of how to use a detector.
+USE = """```python
+from diabolo import load
+
+detector = load("path/to/this/folder")
+flags = detector.predict(X)          # -1 for anomalies
+p_values = detector.p_value(X)
+reasons = detector.explain(X)
+codes = detector.model_.transform(X)
+```
+
+```sh
+diabolo detect path/to/this/folder data.csv --top 20
+```
+"""
 
 ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
 
@@ -73,8 +89,8 @@ class AnomalyDetector(OutlierMixin, Task):
         nobody knows which.
     false_alarm_rate : float, default 0.01
         Share of normal rows that are called anomalies. It holds for rows of the kind that were
-        learned from, as exactly as so many scores allow; if anomalies were among those, fewer are
-        called so.
+        learned from, so far as the number of scores allows; if anomalies were among those, fewer
+        are called so.
     contamination : float, optional
         Share of the rows of training that are called anomalies, instead.
     density : Density, str or None, default "auto"
@@ -90,12 +106,16 @@ class AnomalyDetector(OutlierMixin, Task):
         The fitted model.
     offset_ : float
         The score below which rows are anomalies.
+    level_ : float
+        The p-value up to which rows are anomalies: `false_alarm_rate`, or the least that so few
+        rows can tell.
     calibration_ : Calibration or None
         The scores that p-values and the threshold come from, ascending.
     basis_ : {"held out", "folds", "given", "training"}
         Whose scores these are: rows that were held out from training; all rows, each judged by the
-        member of the ensemble that never saw it; rows that were given to a fitted model, none of
-        which it kept apart; or all rows as they were learned, where `contamination` is given.
+        member of the ensemble that never saw it; rows that were given to a fitted model, and are
+        others than those of training or were all learned from; or all rows as they were learned,
+        where `contamination` is given.
 
     Examples
     --------
@@ -148,10 +168,10 @@ class AnomalyDetector(OutlierMixin, Task):
             As in `Autoencoder.fit`.
         """
         density = self._checked()
-        X = read_rows(X)
+        file, X = _is_file(X), read_rows(X)
         fitted = self._fitted()
         self._use(self._trained(X) if fitted is None else fitted)
-        rows = self._rows(X)
+        rows = self._rows(X, file)
         found = find(self.model_, density, rows)
         self._oddness = found.oddness
         if self.contamination is None:
@@ -190,7 +210,8 @@ class AnomalyDetector(OutlierMixin, Task):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return −1 for anomalies and +1 for normal rows, (n,) of int64."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        scores = self.score_samples(X)
+        return np.where(self.known().flagged(scores), -1, 1)
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Return how odd rows are, (n,) of float64: the negative of `score_samples`."""
@@ -199,7 +220,7 @@ class AnomalyDetector(OutlierMixin, Task):
     def p_value(self, X: Any) -> np.ndarray:
         """Return how often a normal row is at least as odd, (n,) of float64.
 
-        A row is called an anomaly where this is at most `false_alarm_rate`.
+        A row is called an anomaly where this is at most `level_`.
         """
         scores = self.score_samples(X)
         return self.known().p_values(scores)
@@ -234,14 +255,14 @@ class AnomalyDetector(OutlierMixin, Task):
         from diabolo.tasks.explanation import explain
 
         check_is_fitted(self)
-        X = read_rows(X)
-        rows = self._rows(X)
+        file, X = _is_file(X), read_rows(X)
+        rows = self._rows(X, file)
         return explain(self.model_, X, rows, self._shares(rows), columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and thresholds as one folder, from which `load` makes the detector again."""
         check_is_fitted(self)
-        folder.save(self.model_, path, KIND, {TITLE: self.section()})
+        folder.save(self.model_, path, KIND, {TITLE: self.section()}, USE)
 
     def section(self) -> Section:
         """Return what was learned besides the model, as a section of its folder."""
@@ -261,6 +282,10 @@ class AnomalyDetector(OutlierMixin, Task):
         """
         params, normal, calibration, basis = read_section(model)
         detector = cls(**params)
+        try:
+            detector._checked()
+        except SpecError as error:
+            raise ModelError(f"the section {TITLE!r} is damaged: {error}") from None
         detector._use(model)
         detector._oddness, detector.basis_ = Oddness(model, normal), basis
         detector._set(calibration)
@@ -280,9 +305,10 @@ class AnomalyDetector(OutlierMixin, Task):
 
     def recalibrate(self, false_alarm_rate: float) -> AnomalyDetector:
         """Call another share of normal rows anomalies, by the same scores."""
-        self.false_alarm_rate = false_alarm_rate
-        self._checked()
-        self._calibrate(self.known().scores, self.basis_)
+        calibration = self.known()
+        clone(self).set_params(false_alarm_rate=false_alarm_rate)._checked()
+        self.false_alarm_rate, self.contamination = false_alarm_rate, None
+        self._calibrate(calibration.scores, self.basis_)
         return self
 
     def _checked(self) -> GaussianDensity | None:
@@ -316,11 +342,12 @@ class AnomalyDetector(OutlierMixin, Task):
             default.set_params(training__folds=False, training__members=2)
         return self._unfitted(default).fit(X)
 
-    def _rows(self, X: Any) -> Rows:
-        """Return X checked and scaled; frames may have more columns."""
+    def _rows(self, X: Any, file: bool = False) -> Rows:
+        """Return X checked and scaled; a file may have more columns."""
         schema = self.model_.schema_
-        data = schema.unpack(read_rows(X), extra_columns=isinstance(X, str | os.PathLike))
-        return Rows(schema, data, most=FAR)
+        data = schema.unpack(read_rows(X), extra_columns=file or _is_file(X))
+        reach = np.abs(schema.scaled(np.stack([schema.low, schema.high])))
+        return Rows(schema, data, most=FAR * max(1.0, float(reach.max())))
 
     def _shares(self, rows: Rows) -> np.ndarray:
         """Return the share that each cell has of the oddness of rows, (n, cells)."""
@@ -332,6 +359,16 @@ class AnomalyDetector(OutlierMixin, Task):
     def _calibrate(self, scores: np.ndarray, basis: str) -> None:
         """Take the threshold from scores of rows that were not learned from."""
         self.basis_ = basis
+        own = int(self.model_.vitals_.learned_rows) + len(self.model_.held_out_)
+        if basis == "given" and own == len(scores):
+            warnings.warn(
+                "the model kept none of its rows apart; if these are the rows that it learned "
+                "from, they are less odd to it than new ones, of which more will be called "
+                "anomalies than false_alarm_rate says: fit on other rows, or let AnomalyDetector() "
+                "train",
+                HealthWarning,
+                stacklevel=3,
+            )
         least = 1 / (len(scores) + 1)
         if self.false_alarm_rate < least:
             warnings.warn(
@@ -357,10 +394,15 @@ class AnomalyDetector(OutlierMixin, Task):
         return self.calibration_
 
     def _set(self, calibration: Calibration) -> None:
-        self.calibration_, self.offset_ = calibration, calibration.offset
+        self.calibration_ = calibration
+        self.offset_, self.level_ = calibration.offset, calibration.level
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibration_")
+
+
+def _is_file(X: Any) -> bool:
+    return isinstance(X, str | os.PathLike)
 
 
 def _count(X: Any) -> int:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.estimator import Autoencoder
@@ -35,11 +36,14 @@ class Task(PartParams):
 
     def _fitted(self) -> Autoencoder | None:
         """Return the model if it is fitted, None if one has to be trained."""
+        # What keeps a fit from being cloned away.
+        frozen = isinstance(self.model, FrozenEstimator)
+        model = self.model.estimator if frozen else self.model
         require(
-            self.model is None or isinstance(self.model, Autoencoder),
+            model is None or isinstance(model, Autoencoder),
             f"model={self.model!r}: pass an Autoencoder, or None",
         )
-        return self.model if self.model is not None and hasattr(self.model, "spec_") else None
+        return model if model is not None and hasattr(model, "spec_") else None
 
     def _unfitted(self, default: Autoencoder) -> Autoencoder:
         """Return a model to be trained, with the task's seed where it has none of its own."""

@@ -1,8 +1,8 @@
 """Which scores are alarming: conformal p-values and thresholds.
 
-A row whose score is among the lowest of m + 1, the m of rows that nothing was learned from and its
-own, is as rare as that where it is of their kind: no assumption on how scores are distributed is
-needed (Vovk, Gammerman & Shafer 2005; for outliers Bates et al. 2023).
+A row whose score is among the lowest of m + 1, the m of rows that the model did not learn from and
+its own, is as rare as that where it is of their kind: no assumption on how scores are distributed
+is needed (Vovk, Gammerman & Shafer 2005; for outliers Bates et al. 2023).
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class Calibration:
         # Not one less because 0.07 × 100 is 7.000000000000001 or 6.99….
         k = math.floor(self.level * (len(self.scores) + 1) + 1e-9)
         return float(self.scores[min(k, len(self.scores)) - 1])
+
+    def flagged(self, scores: np.ndarray) -> np.ndarray:
+        """Return which scores are those of anomalies."""
+        return scores < self.offset
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
         """Return the share of normal rows, and itself, with a score as low as each of these."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Times that a cell is replaced by what the model makes of it.
 ROUNDS = 20
+
+#: Values of rows that are looked at together.
+VALUES = 1 << 22
 
 
 def explain(
@@ -44,14 +48,18 @@ def explain(
     cells = np.argsort(-shares, axis=1, kind="stable")[:, :count]
     # Each row stands below itself once for each of its cells.
     row, cell = np.repeat(np.arange(n), count), cells.reshape(-1)
-    expected = _expected(model, rows[torch.from_numpy(row)], cell)
+    expected: list[Any] = []
+    some = max(1, VALUES // math.prod(model.schema_.shape))
+    for i in range(0, len(row), some):
+        x = rows[torch.from_numpy(row[i : i + some])]
+        expected += _original(model, _expected(model, x, cell[i : i + some]), cell[i : i + some])
     names = _names(model)
     return pd.DataFrame(
         {
             "row": row,
             "column": [names[j] for j in cell],
-            "observed": pd.Series(_observed(X, names, row, cell), dtype=object),
-            "expected": pd.Series(_original(model, expected, cell), dtype=object),
+            "observed": pd.Series(_observed(X, model.schema_.names, row, cell), dtype=object),
+            "expected": pd.Series(expected, dtype=object),
             "share": shares[row, cell],
         }
     )
@@ -80,16 +88,21 @@ def _values(model: Autoencoder, cell: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(owners == cell[:, None])
 
 
-def _observed(X: Any, names: list[Any], row: np.ndarray, cell: np.ndarray) -> list[Any]:
+def _observed(
+    X: Any, names: tuple[str, ...] | None, row: np.ndarray, cell: np.ndarray
+) -> list[Any]:
     """Return cells of the data as they are there; None where one is missing."""
+    import pandas as pd
+
     frame = as_frame(X)
     if frame is None:
         array = unpack(X).array
         found = array.reshape(len(array), -1)[row, cell].tolist()
     else:
+        names = names or tuple(frame.columns)  # of a model that was fitted on an array
         columns = {j: frame[names[j]].to_list() for j in np.unique(cell)}
         found = [columns[j][i] for i, j in zip(row, cell, strict=True)]
-    return [None if value != value else value for value in found]
+    return [None if pd.isna(value) else value for value in found]
 
 
 def _original(model: Autoencoder, x: torch.Tensor, cell: np.ndarray) -> list[Any]:

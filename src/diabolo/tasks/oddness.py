@@ -39,10 +39,13 @@ class Oddness:
         Fitted.
     normal : Normal or None
         The density of errors; None where their squares alone count.
+    member : int, optional
+        The member whose errors count; by default those of all.
     """
 
     model: Autoencoder
     normal: Normal | None
+    member: int | None = None
 
     def scores(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how well the model knows scaled rows, (n,) of float64; high is well.
@@ -61,11 +64,12 @@ class Oddness:
         def of(x: torch.Tensor) -> torch.Tensor:
             errors = self._errors(x)
             if self.normal is None:
-                odd = errors.square().nan_to_num(0.0)
+                odd = errors.square()
             else:
                 normal = self.normal.to(x)
                 odd = normal.contributions(errors.flatten(0, 1)).view(errors.shape)
-            return self._cells.sums(odd.mean(dim=1))
+            # A missing cell explains nothing, though errors that go with its own do.
+            return self._cells.sums(odd.masked_fill(errors.isnan(), 0.0).mean(dim=1))
 
         return self.model._apply(rows, of).double().numpy()
 
@@ -75,7 +79,9 @@ class Oddness:
 
     def _errors(self, x: torch.Tensor) -> torch.Tensor:
         """Return what is left of rows x (n, *shape) for each member, (n, members, d)."""
-        return (x - self.model.module_.reconstructions(x)).flatten(2).movedim(0, 1)
+        rebuilt = self.model.module_.reconstructions(x)
+        rebuilt = rebuilt if self.member is None else rebuilt[self.member][None]
+        return (x - rebuilt).flatten(2).movedim(0, 1)
 
     def _of(self, errors: torch.Tensor) -> torch.Tensor:
         """Return the scores (n,) of errors (n, members, d)."""
@@ -98,7 +104,7 @@ class Found:
         there are such.
     basis : {"held out", "folds", "given"}
         Which rows these are: held out from training, left out by one member each, or all that were
-        given to a model that kept none apart.
+        given, where they are not those of training, or the model kept none of those apart.
     """
 
     oddness: Oddness
@@ -108,38 +114,40 @@ class Found:
 
 def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Found:
     """Fit the density of a model's errors on rows, and score rows as if they were new."""
-    n, members = len(rows), model.spec_.training.members
-    few = numpy_generator(model.spec_.seed, "errors of rows").permutation(n)
-    held_out = model.held_out_
-    apart = len(held_out) > 0 and held_out.max() < n and len(held_out) < n
-    if apart:
-        few = few[np.isin(few, held_out, invert=True)]
-    few = few[: _most(model)]
+    n, training, held_out = len(rows), model.spec_.training, model.held_out_
+    own = n == int(model.vitals_.learned_rows) + len(held_out)
+    order = numpy_generator(model.spec_.seed, "errors of rows").permutation(n)
+    if own and len(held_out):
+        order = order[np.isin(order, held_out, invert=True)]
+    # Densities are fitted to some; all are scored, within reason.
+    few, judged = order[: _most(model)], np.sort(order[:ROWS])
     x = rows[torch.from_numpy(few)]
     spread = _spread(x)
     errors = model._apply(x, Oddness(model, None)._errors)
 
-    def judged_by(errors: torch.Tensor) -> Oddness:
+    def judging(errors: torch.Tensor, member: int | None = None) -> Oddness:
         if density is None:
-            return Oddness(model, None)
-        return Oddness(model, density.fit(errors.flatten(0, 1), spread))
+            return Oddness(model, None, member)
+        return Oddness(model, density.fit(errors.flatten(0, 1), spread), member)
 
-    if apart:
-        oddness = judged_by(errors)
+    if own and len(held_out):
+        oddness = judging(errors)
         return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
-    if model.spec_.training.folds:
+    if own and training.folds:
         # Only the member that never saw a row speaks of it.
-        folds = folds_of(n, members, model.spec_.seed)[few]
-        errors = errors[torch.arange(len(few)), torch.from_numpy(folds)][:, None]
+        folds = folds_of(n, training.members, model.spec_.seed)
+        errors = errors[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
     else:
-        folds = np.arange(len(few)) % PARTS
-    scores = np.empty(len(few))
-    for fold in np.unique(folds):
-        inside = torch.from_numpy(folds == fold)
-        others = ~inside if not inside.all() else inside
-        scores[inside.numpy()] = judged_by(errors[others])._of(errors[inside]).numpy()
-    basis = "folds" if model.spec_.training.folds else "given"
-    return Found(judged_by(errors), scores, basis)
+        folds = np.empty(n, np.int64)
+        folds[order] = np.arange(len(order)) % PARTS
+    scores = np.empty(len(judged))
+    for fold in np.unique(folds[judged]):
+        others = torch.from_numpy(folds[few] != fold)
+        others = others if others.any() else ~others
+        oddness = judging(errors[others], int(fold) if own and training.folds else None)
+        inside = folds[judged] == fold
+        scores[inside] = oddness.scores(rows[torch.from_numpy(judged[inside])])
+    return Found(judging(errors), scores, "folds" if own and training.folds else "given")
 
 
 def _spread(x: torch.Tensor) -> float:

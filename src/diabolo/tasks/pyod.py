@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.estimator.params import PartParams
@@ -43,10 +42,11 @@ class PyODDetector(PartParams):
 
     def fit(self, X: Any, y: Any = None) -> PyODDetector:
         """Learn from rows, as `AnomalyDetector.fit`."""
-        detector = AnomalyDetector() if self.detector is None else clone(self.detector)
+        # Not a clone, which would take the fit of a model away.
+        options = {} if self.detector is None else self.detector.get_params(deep=False)
         if self.contamination is not None:
-            detector.set_params(contamination=self.contamination)
-        self.detector_ = detector.fit(X)
+            options["contamination"] = self.contamination
+        self.detector_ = detector = AnomalyDetector(**options).fit(X)
         self.threshold_ = -detector.offset_
         self.decision_scores_ = detector.anomaly_score(X)
         self.labels_ = self._labels(self.decision_scores_)

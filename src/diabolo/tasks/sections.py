@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 TITLE = "anomaly"
 
+#: Whose scores a threshold may come from.
+BASES = ("held out", "folds", "given", "training")
+
 NAMES = tuple(field.name for field in dataclasses.fields(Normal))
 
 
@@ -72,8 +75,10 @@ def read_section(
             and 0 < level <= 1,
             "the scores are not ascending numbers",
         )
+        basis = section.config["basis"]
+        require(basis in BASES, f"its basis is {basis!r}")
         normal = _normal(section.tensors, math.prod(model.schema_.shape))
-        return params, normal, Calibration(scores, level), str(section.config["basis"])
+        return params, normal, Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None

@@ -62,10 +62,11 @@ class Training(Part):
         Share of the rows that is held out, by a draw that depends on the seed only. "auto" is a
         tenth, at most 5,000 rows, and none at all below 500 rows, where the few that could be
         spared say less than they teach.
-    patience : int
+    patience : int or "auto"
         Looks without improvement before stopping. There is one at the end of each epoch; in
         longer runs than 50 epochs there are 26 to 50 of them, or more where they would be
-        further apart than 1,000 steps.
+        further apart than 1,000 steps. "auto" is 10, and 50 where cells of a table are hidden as
+        missing: what is lost there by hidden cells stands still until the rate comes down.
     precision : {"auto", "fp32", "bf16"}
         "bf16" rounds the factors of products to 8 bits of mantissa while training; weights stay
         fp32, and so does scoring. "auto" takes it where a step has 10⁸ operations or more (six for
@@ -86,7 +87,7 @@ class Training(Part):
     trim: float = 0.0
     early_stopping: bool = True
     validation_fraction: AutoFloat = "auto"
-    patience: int = 10
+    patience: AutoInt = "auto"
     precision: str = "auto"
     on_interrupt: str = "raise"
 
@@ -123,7 +124,7 @@ class Training(Part):
         number("members", 1, whole=True)
         number("trim", 0)
         require(self.trim < 1, f"trim={self.trim!r} must lie in [0, 1)")
-        number("patience", 1, whole=True)
+        number("patience", 1, whole=True, auto=True)
         for name in ("early_stopping", "folds"):
             value = getattr(self, name)
             require(isinstance(value, bool), f"{name}={value!r} must be True or False")

@@ -123,7 +123,7 @@ def train(
                 continue
             recovery.keep()
             done += 1
-            if training.early_stopping and watched and best.age >= training.patience:
+            if training.early_stopping and watched and best.age >= int(training.patience):
                 stopped = f"no better for {training.patience} looks"
                 break
     except KeyboardInterrupt:

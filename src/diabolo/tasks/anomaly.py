@@ -10,16 +10,14 @@ import numpy as np
 from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from diabolo import recipes
-from diabolo.corruptions import GaussianNoise
 from diabolo.data.rows import Rows
 from diabolo.densities import DENSITIES, GaussianDensity
 from diabolo.errors import HealthWarning, ModelError, SpecError
 from diabolo.estimator import Autoencoder, folder
 from diabolo.estimator.fitting import read_rows
-from diabolo.networks import MLP
 from diabolo.spec import is_number, require, resolve_part
 from diabolo.store import Section
+from diabolo.tasks.assumed import ASSUMED, usual_density, usual_model
 from diabolo.tasks.base import Task
 from diabolo.tasks.calibration import Calibration
 from diabolo.tasks.oddness import Oddness, find
@@ -30,27 +28,9 @@ if TYPE_CHECKING:
 
 KIND = "anomaly_detector"
 
-#: What the rows of training are.
-ASSUMED = ("clean", "contaminated")
-
 #: Times as far from zero as in training a value is at most, once scaled: what lies farther is odd
 #: enough, and stays a number.
 FAR = 1e4
-
-#: Rows from which on some are held out from two members, instead of four that each leave out a
-#: share of their own.
-MANY = 10_000
-
-#: What is trained where some rows are anomalies: for a few steps small nets, which learn what most
-#: rows have in common and nothing by heart, and not from the rows that they know least.
-ROBUST = {
-    "code_size": 64,
-    "network": MLP((64,), skip=False),
-    "corruption": GaussianNoise((0.5, 3.0), logarithmic=True),
-    "training__trim": 0.5,
-    "training__steps": 60,
-}
-
 
 #: What a model card says of how to use a detector.
 USE = """```python
@@ -67,8 +47,6 @@ codes = detector.model_.transform(X)
 diabolo detect path/to/this/folder data.csv --top 20
 ```
 """
-
-ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
 
 
 class AnomalyDetector(OutlierMixin, Task):
@@ -330,16 +308,11 @@ class AnomalyDetector(OutlierMixin, Task):
             return None
         if self.density != "auto":
             return resolve_part(self.density, DENSITIES, "density")
-        return ROBUST_DENSITY if self.training_data == "contaminated" else GaussianDensity()
+        return usual_density(self.training_data)
 
     def _trained(self, X: Any) -> Autoencoder:
         """Return a model that has learned from X."""
-        count = _count(X)
-        default = recipes.detecting()
-        if self.training_data == "contaminated":
-            default.set_params(**ROBUST)
-        if count >= MANY:
-            default.set_params(training__folds=False, training__members=2)
+        default = usual_model(self.training_data, X)
         return self._unfitted(default).fit(X)
 
     def _rows(self, X: Any, file: bool = False) -> Rows:
@@ -403,12 +376,6 @@ class AnomalyDetector(OutlierMixin, Task):
 
 def _is_file(X: Any) -> bool:
     return isinstance(X, str | os.PathLike)
-
-
-def _count(X: Any) -> int:
-    """Return how many rows there are; 0 for what are no rows, which `fit` refuses."""
-    shape = getattr(X, "shape", ())
-    return int(shape[0]) if shape else len(X) if hasattr(X, "__len__") else 0
 
 
 def load(

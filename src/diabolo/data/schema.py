@@ -308,7 +308,7 @@ class Schema:
             return None
         # Half a rounding error of fp32: 0.1 / 0.1 need not be 1 to the last bit.
         if values.size and values.min() >= low - 1e-6 and values.max() <= high + 1e-6:
-            return None  # nearly always, in a third of the time; not where one is missing
+            return None  # without a temporary, nearly always; not where one is missing
         bad = (values < low - 1e-6) | (values > high + 1e-6)
         count = int(np.count_nonzero(bad))
         if not count:

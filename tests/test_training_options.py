@@ -13,7 +13,7 @@ from diabolo import Autoencoder, datasets
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Plain
 from diabolo.errors import SpecError
-from diabolo.estimator.defaults import choose_training
+from diabolo.estimator.schedules import choose_training
 from diabolo.layers import Dense, chunk_rows
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP, Conv

@@ -25,7 +25,7 @@ from diabolo.data.table import Table
 from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, HealthWarning, SpecError
-from diabolo.estimator import defaults
+from diabolo.estimator import defaults, schedules
 from diabolo.estimator.resolved import Spec
 from diabolo.estimator.vitals import REBUILT, Vitals, measure
 from diabolo.likelihoods.base import Likelihood
@@ -106,7 +106,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         if estimator.bottleneck is None
         else resolve_part(estimator.bottleneck, BOTTLENECKS, "bottleneck")
     )
-    held_out, drawn = defaults.choose_held_out(
+    held_out, drawn = schedules.choose_held_out(
         estimator.training, len(x), _sample_rows(schema.shape), seed
     )
     sample = x[torch.from_numpy(drawn)].cpu()
@@ -120,7 +120,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         schema.shape, code_size, network, bottleneck, likelihood, cells=schema.cells
     )
     learned = len(x) - int(held_out.sum())
-    training, epochs = defaults.choose_training(
+    training, epochs = schedules.choose_training(
         estimator.training, estimator.max_epochs, x.shape, learned, member, device, hiding
     )
     pretraining = defaults.choose_pretraining(

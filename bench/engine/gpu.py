@@ -16,6 +16,7 @@ from bench.engine.throughput import compare
 from bench.frame import alternate, table
 from bench.machine import matmul_ceiling
 from bench.peers import PEERS, Job, warm_up
+from bench.peers.ours import epoch_seconds
 from bench.sections import Aim, Section, say
 
 #: Batch sizes at which both are measured, and pythae's own and larger ones of ours.
@@ -89,13 +90,31 @@ def throughput(
         lines.append([PEERS[name][0], job.batch_size, seconds, f"{share:.1%}"])
         section.metrics[f"gpu_{key}_seconds_per_epoch"] = seconds
         section.metrics[f"gpu_{key}_bf16_ceiling_share"] = share
+    batch, seconds = as_it_comes(options, device)
+    section.metrics["gpu_diabolo_default_seconds_per_epoch"] = seconds
+    lines.append(["Diabolo, as it comes (Muon)", batch, seconds, "–"])
     section.texts.append(table(["", "batch", "s/epoch", "of the bf16 ceiling"], lines))
     for ours, theirs, what in (
-        (EQUAL[0], EQUAL[0], f"both at batches of {EQUAL[0]}"),
-        (EQUAL[1], THEIRS[0], "each at the batch it chooses"),
+        (f"batch{EQUAL[0]}", EQUAL[0], f"both Adam at batches of {EQUAL[0]}"),
+        (f"batch{EQUAL[1]}", THEIRS[0], f"Adam at {EQUAL[1]} and {THEIRS[0]}"),
+        ("default", THEIRS[0], "each as it comes"),
     ):
-        faster = _over(section, f"pythae_batch{theirs}", f"diabolo_batch{ours}")
+        faster = _over(section, f"pythae_batch{theirs}", f"diabolo_{ours}")
         section.aims.append(Aim(f"GPU, pythae's s an epoch over ours, {what}", faster, AIM))
+
+
+def as_it_comes(options: argparse.Namespace, device: str) -> tuple[int, float]:
+    """Return batch size and median seconds an epoch of the default, looks included."""
+    from diabolo import Autoencoder
+
+    model = Autoencoder(
+        time_to_quality.CODE_SIZE,
+        hidden=time_to_quality.WIDTHS,
+        max_epochs=options.default_epochs,
+        device=device,
+        random_state=0,
+    ).fit(images("train", options.images))
+    return model.spec_.training.batch_size, float(np.median(epoch_seconds(model)))
 
 
 def quality(

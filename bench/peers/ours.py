@@ -39,10 +39,14 @@ def diabolo(x: np.ndarray, job: Job, precision: str = "auto", network: Any = Non
         device=job.device,
         random_state=job.seed,
     ).fit(x)
+    return Fitted(model.reconstruct, epoch_seconds(model), model)
+
+
+def epoch_seconds(model: Any) -> list[float]:
+    """Return the seconds of an epoch between each two looks of a fitted model."""
     # The history holds one row a look, which may span epochs; its clock runs from the start on.
     looks = [(0, 0.0), *((row["epoch"], row["seconds"]) for row in model.history_)]
-    seconds = [(t1 - t0) / (e1 - e0) for (e0, t0), (e1, t1) in itertools.pairwise(looks)]
-    return Fitted(model.reconstruct, seconds, model)
+    return [(t1 - t0) / (e1 - e0) for (e0, t0), (e1, t1) in itertools.pairwise(looks)]
 
 
 def diabolo_fp32(x: np.ndarray, job: Job) -> Fitted:

@@ -78,6 +78,12 @@ class Noise:
         """Return the same noise from its beginning."""
         return Noise(self.seed, *self.key, device=self.device, at=self.at)
 
+    def become(self, other: Noise) -> None:
+        """Take another's place in the run, in the same tensor and the same generator."""
+        self.seed, self.key, self.at = other.seed, other.key, other.at
+        self.position.fill_(self.at)
+        self.generator.manual_seed(derive_seed(self.seed, *self.key))
+
     def uniform(self, shape: Sequence[int]) -> torch.Tensor:
         """Return uniform numbers in [0, 1), in fp32: bf16 knows only 256 of them."""
         import torch

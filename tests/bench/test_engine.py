@@ -297,7 +297,7 @@ def test_the_gpu_section_works_on_another_device(pictures):
     assert section.metrics["gpu_diabolo_batch128_seconds_per_epoch"] > 0
     assert section.metrics["gpu_pythae_batch64_seconds_per_epoch"] > 0
     assert section.metrics["gpu_quality_pythae_best_error"] > 0
-    assert len(section.aims) == 5 and all(aim.met is not None for aim in section.aims[:2])
+    assert len(section.aims) == 6 and all(aim.met is not None for aim in section.aims[:3])
 
 
 def test_the_gpu_section_says_when_there_is_none(monkeypatch):

@@ -25,6 +25,10 @@ NEWTON_SCHULZ_STEPS = 3
 #: the time of the products grows with it.
 BLOCK = 128
 
+#: On a GPU the axes of a block are filled up with zeros, which change nothing, to a multiple of
+#: this: for others its matrix units have only slow kernels.
+ALIGNED = 8
+
 #: Size of an entry of Muon's update at a rate of 1: that of Adam's, so that one rate suits both
 #: (Liu et al. 2025).
 UPDATE_SIZE = 0.2
@@ -41,7 +45,7 @@ class Adam:
         self.count = torch.zeros((), device=like.device, dtype=torch.float32)
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[list[Tensor]], rate: float) -> None:
+    def step(self, gradients: Sequence[list[Tensor]], rate: float | Tensor) -> None:
         """Update by the gradients of the matrices and of the vectors."""
         self.count += 1
         # The kernel goes through memory, whatever the strides say.
@@ -88,7 +92,7 @@ class Muon:
         self.adam = Adam([], vectors, 0.0) if vectors else None
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[list[Tensor]], rate: float) -> None:
+    def step(self, gradients: Sequence[list[Tensor]], rate: float | Tensor) -> None:
         """Update by the gradients of the matrices and of the vectors."""
         for matrix, gradient, momentum in zip(
             self.matrices, gradients[0], self.momenta, strict=True
@@ -96,8 +100,11 @@ class Muon:
             momentum.lerp_(gradient, 1 - MOMENTUM)
             update = orthogonalised(gradient.lerp(momentum, MOMENTUM), self.dtype)
             matrix.mul_(1 - rate * self.decay)
-            size = UPDATE_SIZE * math.sqrt(max(matrix.shape[-2:]))
-            matrix.add_(update, alpha=-rate * size)
+            length = rate * (UPDATE_SIZE * math.sqrt(max(matrix.shape[-2:])))
+            if isinstance(length, Tensor):
+                matrix.addcmul_(update, length, value=-1.0)
+            else:
+                matrix.sub_(update, alpha=length)
         if self.adam is not None:
             self.adam.step([[], gradients[1]], rate)
 
@@ -124,6 +131,8 @@ def orthogonalised(x: Tensor, dtype: torch.dtype, block: int = BLOCK) -> Tensor:
         x = x.movedim(-2, -3)  # (…, r, pieces, width) -> (…, pieces, r, width)
     shape = x.shape
     x = x.flatten(0, -3)  # (…, pieces, r, c) -> (blocks, r, c)
+    if x.is_cuda:
+        x = nn.functional.pad(x, (0, -x.shape[2] % ALIGNED, 0, -x.shape[1] % ALIGNED))
     norms = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=1e-12)
     x = (x / norms).to(dtype)
     for _ in range(NEWTON_SCHULZ_STEPS):
@@ -131,7 +140,7 @@ def orthogonalised(x: Tensor, dtype: torch.dtype, block: int = BLOCK) -> Tensor:
         factors = torch.baddbmm(squares, squares, squares, beta=B, alpha=C)
         left, right = (factors, x) if wide else (x, factors)
         x = torch.baddbmm(x, left, right, beta=A)
-    x = x.reshape(shape)
+    x = x[:, : shape[-2], : shape[-1]].reshape(shape)
     if not wide:
         x = x.movedim(-3, -2)
     return x.flatten(axis - 1, axis)[..., :rows, :columns]
@@ -171,8 +180,8 @@ class Optimizer:
         else:
             self.rule = Muon(matrices, vectors, decay, dtype)
 
-    def step(self, gradients: Sequence[Tensor], rate: float) -> None:
-        """Update the parameters at this learning rate."""
+    def step(self, gradients: Sequence[Tensor], rate: float | Tensor) -> None:
+        """Update the parameters at this learning rate, a number or a tensor () on the device."""
         self.rule.step(self._divided(gradients), rate)
 
     def _divided(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from diabolo.device import PARALLEL_OPERATIONS, arithmetic, operations_of_a_step
 from diabolo.ensemble import Ensemble
 from diabolo.random import Noise
 from diabolo.training import Training, steps_an_epoch, tape
+from diabolo.training.graph import Graphed
 from diabolo.training.optimizers import Optimizer
 from diabolo.training.schedule import WARM_UP, factor
 
@@ -32,7 +34,7 @@ class Learner(Protocol):
 
 
 class Step:
-    """A step of training a module, the general way or, for small nets, replayed from a tape.
+    """A step of training a module: the general way, from a tape (small nets), or as a GPU's graph.
 
     Parameters
     ----------
@@ -69,8 +71,11 @@ class Step:
         small = self.device == "cpu" and self.operations < PARALLEL_OPERATIONS
         # And a tape refuses steps that write into what is kept: this one before they have run once.
         keeps = len(weights) > len(self.parameters)
-        self.recordable = small and not keeps and self.an_epoch * epochs >= WORTH_RECORDING
+        repeated = not keeps and self.an_epoch * epochs >= WORTH_RECORDING
+        self.recordable, self.graphable = repeated and small, repeated and weights[0].is_cuda
         self.tapes: dict[tuple[int, bool], tape.Computation | None] = {}
+        self.graphs: dict[tuple[int, bool], Graphed] = {}
+        self.graph_memory = torch.cuda.graph_pool_handle() if self.graphable else None
 
     def arithmetic(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which steps are made."""
@@ -98,9 +103,26 @@ class Step:
         training = self.training
         trimmed = training.trim > 0 and position >= WARM_UP
         others = () if left_out is None else (left_out,)
+        self.learning_rate = rate = training.learning_rate * factor(training.schedule, position)
+        update: Callable[..., torch.Tensor] = partial(self._update, trimmed)
+        if self.graphable:
+            key = (len(x), trimmed)
+            if key not in self.graphs:
+                self.graphs[key] = Graphed(update, self.graph_memory)
+            update = self.graphs[key]
+        return update(x, noise, rate, *others)
+
+    def _update(
+        self,
+        trimmed: bool,
+        x: torch.Tensor,
+        noise: Noise,
+        rate: float | torch.Tensor,
+        *others: torch.Tensor,
+    ) -> torch.Tensor:
+        """Change the weights; return the mean loss before."""
         loss, *gradients = self._loss_and_gradients(x, noise, trimmed, *others)
-        self.learning_rate = training.learning_rate * factor(training.schedule, position)
-        self.optimizer.step(gradients, self.learning_rate)
+        self.optimizer.step(gradients, rate)
         return loss
 
     def _loss_and_gradients(

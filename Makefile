@@ -2,7 +2,7 @@
 #
 #   make demo     install into .venv, then show what Diabolo does
 #   make test     run the tests                  make check    formatting, lint, types, import contract
-#   make format   rewrite the code's formatting  make bench    measure (an hour or two)
+#   make format   rewrite the code's formatting  make bench    measure (several hours)
 #   make clean    remove .venv and all caches
 #
 # Another Python: make demo PYTHON=python3.12

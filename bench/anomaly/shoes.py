@@ -67,6 +67,12 @@ def _lecture_as_model(train: np.ndarray, epochs: int, seed: int) -> Callable:
     return AnomalyDetector(model, random_state=seed).fit(train).anomaly_score
 
 
+def _plain_code(train: np.ndarray, epochs: int, seed: int) -> Callable:
+    from diabolo import AnomalyDetector, Autoencoder
+
+    return AnomalyDetector(Autoencoder(CODE_SIZE), random_state=seed).fit(train).anomaly_score
+
+
 def _ours(train: np.ndarray, epochs: int, seed: int) -> Callable:
     from diabolo import AnomalyDetector
 
@@ -77,5 +83,6 @@ def _ours(train: np.ndarray, epochs: int, seed: int) -> Callable:
 METHODS: dict[str, tuple[str, Callable[[np.ndarray, int, int], Callable]]] = {
     "lecture": ("784-64-784 of the lecture, its error", _lecture),
     "lecture_model": ("the same net, fitted, in `AnomalyDetector`", _lecture_as_model),
+    "code": ("`AnomalyDetector(Autoencoder(64))`", _plain_code),
     "diabolo": ("`AnomalyDetector`", _ours),
 }

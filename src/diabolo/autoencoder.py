@@ -202,6 +202,10 @@ class AutoencoderModule(nn.Module):
         """Return the same as of an ensemble of one member, (1, n, *shape)."""
         return self.reconstruct(x)[None]
 
+    def all_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features of rows x as of an ensemble of one member, (1, n, out_features)."""
+        return self.features(x)[None]
+
     def forward(
         self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True
     ) -> torch.Tensor:

@@ -82,6 +82,10 @@ class Ensemble(nn.Module):
         return self.stacked.likelihood
 
     @property
+    def encoder(self) -> Any:
+        return self.stacked.encoder
+
+    @property
     def cells(self) -> Cells:
         return self.stacked.cells
 
@@ -94,6 +98,10 @@ class Ensemble(nn.Module):
     def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
         """Return each member's reconstruction of x (n, *shape), (members, n, *shape)."""
         return self._all("reconstruct", x)
+
+    def all_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what each member's encoder makes of x, (members, n, out_features)."""
+        return self._all("features", x)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean reconstruction of x, (n, *shape)."""

@@ -60,7 +60,8 @@ class AnomalyDetector(OutlierMixin, Task):
     ----------
     model : Autoencoder, optional
         A fitted one is used as it is; an unfitted one is trained. By default
-        ``recipes.detecting()``. scikit-learn's `clone` takes the fit away;
+        ``recipes.detecting()``, for images and series with a wide layer and a code of 64.
+        scikit-learn's `clone` takes the fit away;
         ``FrozenEstimator(model)`` keeps it.
     training_data : {"clean", "contaminated"}, default "clean"
         "clean": (nearly) all rows are normal. "contaminated": up to a third may be anomalies,
@@ -171,8 +172,9 @@ class AnomalyDetector(OutlierMixin, Task):
         Returns
         -------
         ndarray of float64 (n,)
-            The log-density of what the model does not explain, in nats; in plain mode minus the
-            mean squared error. The mean over the members of an ensemble.
+            The log-density of what the model does not explain, in nats, for images and series
+            and that of what its encoder makes of them, together; in plain mode minus the mean
+            squared error. The mean over the members of an ensemble.
 
         Raises
         ------
@@ -245,7 +247,7 @@ class AnomalyDetector(OutlierMixin, Task):
     def section(self) -> Section:
         """Return what was learned besides the model, as a section of its folder."""
         check_is_fitted(self)
-        return section_of(self, self._oddness.normal, self.known())
+        return section_of(self, self._oddness, self.known())
 
     @classmethod
     def of(cls, model: Autoencoder) -> AnomalyDetector:
@@ -258,14 +260,14 @@ class AnomalyDetector(OutlierMixin, Task):
         ModelError
             If what it holds is damaged.
         """
-        params, normal, calibration, basis = read_section(model)
+        params, oddness, calibration, basis = read_section(model)
         detector = cls(**params)
         try:
             detector._checked()
         except SpecError as error:
             raise ModelError(f"the section {TITLE!r} is damaged: {error}") from None
         detector._use(model)
-        detector._oddness, detector.basis_ = Oddness(model, normal), basis
+        detector._oddness, detector.basis_ = oddness, basis
         detector._set(calibration)
         return detector
 

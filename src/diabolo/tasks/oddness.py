@@ -3,12 +3,16 @@
 A plain reconstruction error counts a deviation of a value that is always rebuilt exactly no more
 than the same deviation of one that never is, and it does not know which errors go together. The
 density of the errors knows both.
+
+An image, or a series, may be rebuilt well without being of the kind that was learned, for it is
+simple: there what the encoder makes of it counts too, by a density of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,26 +43,30 @@ class Oddness:
         Fitted.
     normal : Normal or None
         The density of errors; None where their squares alone count.
+    features : Normal, optional
+        The density of what the encoder makes of rows, where that counts too.
     member : int, optional
         The member whose errors count; by default those of all.
     """
 
     model: Autoencoder
     normal: Normal | None
+    features: Normal | None = None
     member: int | None = None
 
     def scores(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how well the model knows scaled rows, (n,) of float64; high is well.
 
-        The log-density of its errors, or minus their mean square; a mean over its members.
+        The log-density of its errors and features, or minus the mean square of its errors; a mean
+        over its members.
         """
-        return self.model._apply(rows, lambda x: self._of(self._errors(x))).double().numpy()
+        return self.model._apply(rows, self._of).double().numpy()
 
     def contributions(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how odd each cell of scaled rows is, (n, cells); a row's sum is its oddness.
 
         The squared distance of its errors from the mean of the density, or the sum of their
-        squares.
+        squares. Features belong to no cell.
         """
 
         def of(x: torch.Tensor) -> torch.Tensor:
@@ -83,13 +91,26 @@ class Oddness:
         rebuilt = rebuilt if self.member is None else rebuilt[self.member][None]
         return (x - rebuilt).flatten(2).movedim(0, 1)
 
-    def _of(self, errors: torch.Tensor) -> torch.Tensor:
-        """Return the scores (n,) of errors (n, members, d)."""
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the encoder of each member makes of rows x, (n, members, f)."""
+        found = self.model.module_.all_features(x)
+        return (found if self.member is None else found[self.member][None]).movedim(0, 1)
+
+    def _of(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scores (n,) of rows x (n, *shape)."""
+        errors = self._errors(x)
         if self.normal is None:
             squares = self._cells.sums(errors.square().flatten(0, 1))
             return -squares.nanmean(dim=1).nan_to_num(0.0).view(errors.shape[:2]).mean(dim=1)
-        found = self.normal.to(errors).log_prob(errors.flatten(0, 1))
-        return found.view(errors.shape[:2]).mean(dim=1)
+        found = _log_prob(self.normal, errors)
+        return (
+            found if self.features is None else found + _log_prob(self.features, self._features(x))
+        )
+
+
+def _log_prob(normal: Normal, x: torch.Tensor) -> torch.Tensor:
+    """Return the mean log-density of members' values x (n, members, d), (n,)."""
+    return normal.to(x).log_prob(x.flatten(0, 1)).view(x.shape[:2]).mean(dim=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,20 +144,28 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
     few, judged = order[: _most(model)], np.sort(order[:ROWS])
     x = rows[torch.from_numpy(few)]
     spread = _spread(x)
-    errors = model._apply(x, Oddness(model, None)._errors)
+    plain = Oddness(model, None)
+    errors = model._apply(x, plain._errors)
+    both = density is not None and model.module_.cells.kind != "table"
+    features = model._apply(x, plain._features) if both else None
 
-    def judging(errors: torch.Tensor, member: int | None = None) -> Oddness:
+    def judging(chosen: Any, member: int | None = None) -> Oddness:
         if density is None:
-            return Oddness(model, None, member)
-        return Oddness(model, density.fit(errors.flatten(0, 1), spread), member)
+            return Oddness(model, None, member=member)
+        normal = density.fit(errors[chosen].flatten(0, 1), spread)
+        of_features = None if features is None else density.fit(features[chosen].flatten(0, 1))
+        return Oddness(model, normal, of_features, member)
 
+    everything = slice(None)
     if own and len(held_out):
-        oddness = judging(errors)
+        oddness = judging(everything)
         return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
     if own and training.folds:
         # Only the member that never saw a row speaks of it.
         folds = folds_of(n, training.members, model.spec_.seed)
-        errors = errors[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
+        member = torch.arange(len(few)), torch.from_numpy(folds[few])
+        errors = errors[member][:, None]
+        features = None if features is None else features[member][:, None]
     else:
         folds = np.empty(n, np.int64)
         folds[order] = np.arange(len(order)) % PARTS
@@ -144,10 +173,10 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
     for fold in np.unique(folds[judged]):
         others = torch.from_numpy(folds[few] != fold)
         others = others if others.any() else ~others
-        oddness = judging(errors[others], int(fold) if own and training.folds else None)
+        oddness = judging(others, int(fold) if own and training.folds else None)
         inside = folds[judged] == fold
         scores[inside] = oddness.scores(rows[torch.from_numpy(judged[inside])])
-    return Found(judging(errors), scores, "folds" if own and training.folds else "given")
+    return Found(judging(everything), scores, "folds" if own and training.folds else "given")
 
 
 def _spread(x: torch.Tensor) -> float:

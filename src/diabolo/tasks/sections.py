@@ -16,6 +16,7 @@ from diabolo.estimator import Autoencoder
 from diabolo.spec import from_json, require, to_json
 from diabolo.store import Section
 from diabolo.tasks.calibration import Calibration
+from diabolo.tasks.oddness import Oddness
 
 if TYPE_CHECKING:
     from diabolo.tasks.anomaly import AnomalyDetector
@@ -27,25 +28,27 @@ BASES = ("held out", "folds", "given", "training")
 
 NAMES = tuple(field.name for field in dataclasses.fields(Normal))
 
+#: Before the names of the density of features.
+FEATURES = "features_"
 
-def section_of(
-    detector: AnomalyDetector, normal: Normal | None, calibration: Calibration
-) -> Section:
+
+def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibration) -> Section:
     """Return the section of a fitted detector."""
     params = {k: v for k, v in detector.get_params(deep=False).items() if k != "model"}
     params["density"] = to_json(detector.density, DENSITIES)
     params["random_state"] = detector.model_.spec_.seed
     tensors = {"scores": calibration.scores}
-    if normal is not None:
-        tensors |= {name: getattr(normal, name).numpy() for name in NAMES}
+    for prefix, normal in (("", oddness.normal), (FEATURES, oddness.features)):
+        if normal is not None:
+            tensors |= {prefix + name: getattr(normal, name).numpy() for name in NAMES}
     config = {"params": params, "level": calibration.level, "basis": detector.basis_}
     return Section(config, tensors)
 
 
 def read_section(
     model: Autoencoder,
-) -> tuple[dict[str, Any], Normal | None, Calibration, str]:
-    """Return parameters, density, calibration and basis of the detector beside a model.
+) -> tuple[dict[str, Any], Oddness, Calibration, str]:
+    """Return parameters, densities, calibration and basis of the detector beside a model.
 
     Raises
     ------
@@ -77,24 +80,26 @@ def read_section(
         )
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
-        normal = _normal(section.tensors, math.prod(model.schema_.shape))
-        return params, normal, Calibration(scores, level), basis
+        normal = _normal(section.tensors, "", math.prod(model.schema_.shape))
+        features = _normal(section.tensors, FEATURES, int(model.module_.encoder.out_features))
+        return params, Oddness(model, normal, features), Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None
 
 
-def _normal(tensors: dict[str, np.ndarray], d: int) -> Normal | None:
+def _normal(tensors: dict[str, np.ndarray], prefix: str, d: int) -> Normal | None:
     """Return the density of rows of d values that a section holds, if any."""
-    if not set(NAMES) & set(tensors):
+    arrays = {name: tensors[prefix + name] for name in NAMES if prefix + name in tensors}
+    if not arrays:
         return None
-    k = len(tensors["variances"])
+    k = len(arrays["variances"])
     shapes = {"mean": (d,), "scale": (d,), "basis": (d, k), "variances": (k,), "rest": ()}
     for name, shape in shapes.items():
-        array = tensors[name]
+        array = arrays[name]
         positive = name in ("mean", "basis") or (array > 0).all()
         require(
             array.shape == shape and np.isfinite(array).all() and positive,
-            f"{name} is not what it should be",
+            f"{prefix}{name} is not what it should be",
         )
-    return Normal(*(torch.from_numpy(tensors[name]) for name in NAMES))
+    return Normal(*(torch.from_numpy(arrays[name]) for name in NAMES))

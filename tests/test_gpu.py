@@ -6,8 +6,6 @@ CUDA's graphs that makes the calls again.
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
 import torch
@@ -21,7 +19,7 @@ from diabolo.estimator import folder
 from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP, Conv
 from diabolo.random import Noise, torch_generator
-from diabolo.training import Training
+from diabolo.training import Training, graph
 from diabolo.training import step as steps
 from diabolo.training.graph import WARM_UPS, Graphed, Place
 from diabolo.training.optimizers import orthogonalised
@@ -38,36 +36,28 @@ PARTS = [
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """CUDA's graphs, played by Python: what a capture did is undone, a replay calls again."""
-    made: list[Graphed] = []
-    original = Graphed.__init__
+    """CUDA's graphs, played by Python: what a capture did is undone, a replay calls again.
 
-    def init(self, function, memory):
-        original(self, function, memory)
-        made.append(self)
+    The list is to hold the tensors that steps write into.
+    """
+    written: list[torch.Tensor] = []
 
-    class Graph:
-        def register_generator_state(self, generator):
-            assert isinstance(generator, torch.Generator)
+    class Player:
+        def __init__(self, function, place, result):
+            self.function, self.place, self.result = function, place, result
 
         def replay(self):
-            mine = next(graphed for graphed in made if graphed.graph is self)
-            mine.result.copy_(mine.place.call(mine.function))
+            self.result.copy_(self.place.call(self.function))
 
-    @contextlib.contextmanager
-    def capture(graph, memory, capture_error_mode):
-        kept = [{k: v.clone() for k, v in state.items()} for state in capture.states]
-        yield
-        for state, before in zip(capture.states, kept, strict=True):
-            for name, value in before.items():
-                state[name].copy_(value)
+    def captured(function, place, memory):
+        before = [tensor.clone() for tensor in written]
+        result = place.call(function)
+        for tensor, value in zip(written, before, strict=True):
+            tensor.copy_(value)
+        return Player(function, place, result), result
 
-    capture.states = []
-    monkeypatch.setattr(Graphed, "__init__", init)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", capture)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
-    return capture.states
+    monkeypatch.setattr(graph, "captured", captured)
+    return written
 
 
 def a_step(network, bottleneck, likelihood, device="cpu", **training):
@@ -125,7 +115,7 @@ def test_a_replay_takes_each_steps_own_rows_noise_and_rate(stand_in, parts, opti
         for moment in moments:
             for value in vars(moment).values():
                 tensors += _tensors(value)
-        stand_in[:] = [dict(enumerate(p.data for p in tensors))]
+        stand_in[:] = [tensor.data for tensor in tensors]
         results.append(taught(step, x))
     assert all(graphed.graph is not None for graphed in step.graphs.values())
     # With trimming one graph for the warm-up of the schedule, and one for the rest.
@@ -137,25 +127,15 @@ def test_a_replay_takes_each_steps_own_rows_noise_and_rate(stand_in, parts, opti
 def test_what_cannot_be_captured_is_called(monkeypatch):
     calls = []
 
-    @contextlib.contextmanager
-    def refusing(graph, memory, capture_error_mode):
-        raise RuntimeError("operation not permitted when stream is capturing")
-        yield
-
-    class Graph:
-        def register_generator_state(self, generator): ...
-
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", refusing)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
-
     def function(x, noise, rate):
         calls.append(float(rate))
         return x.sum() * rate
 
-    graphed = Graphed(function, None)
+    monkeypatch.setattr(graph, "captured", lambda function, place, memory: (None, place.rate))
+    graphed = Graphed(None)
     rates = [0.5 * i for i in range(WARM_UPS + 3)]
-    results = [float(graphed(torch.ones(2), Noise(0, i), rate)) for i, rate in enumerate(rates)]
+    x = torch.ones(2)
+    results = [float(graphed(function, x, Noise(0, i), rate)) for i, rate in enumerate(rates)]
     assert graphed.graph is None
     assert calls == rates and results == [2 * rate for rate in rates]
 
@@ -184,19 +164,15 @@ def test_a_graph_is_the_calls(parts, precision, optimizer, trim):
         assert step.graphable
         if not graphed:
             # The calls, with the rate as the same tensor.
-            step.graphs = {(20, trimmed): _calls(step, trimmed) for trimmed in (False, True)}
+            step.graphs = {(20, trimmed): _call for trimmed in (False, True)}
         results.append(taught(step, x, 30))
     assert all(made.graph is not None for made in step.graphs.values())
     for replayed, computed in zip(*results, strict=True):
         assert torch.equal(replayed, computed)
 
 
-def _calls(step, trimmed):
-    def call(x, noise, rate, *others):
-        at = torch.full((), rate, device=x.device)
-        return step._update(trimmed, x, noise, at, *others)
-
-    return call
+def _call(function, x, noise, rate, *others):
+    return function(x, noise, torch.full((), rate, device=x.device), *others)
 
 
 ESTIMATORS = {
@@ -284,3 +260,34 @@ def test_muons_blocks_are_those_of_the_cpu(shape):
     with arithmetic("fp32", "cuda"):
         there = orthogonalised(x.cuda(), torch.float32).cpu()
     torch.testing.assert_close(there, orthogonalised(x, torch.float32), rtol=1e-3, atol=1e-4)
+
+
+@gpu
+def test_what_reads_a_result_is_called_and_leaves_no_trace():
+    x, graphed = torch.ones(4, device="cuda"), Graphed(torch.cuda.graph_pool_handle())
+    stream = torch.cuda.current_stream()
+    results = [
+        float(graphed(lambda x, noise, rate: x * float(x.sum() * rate), x, _noise(i), 0.5)[0])
+        for i in range(WARM_UPS + 3)
+    ]
+    assert graphed.graph is None and results == [2.0] * len(results)
+    assert torch.cuda.current_stream() == stream
+    good = Graphed(torch.cuda.graph_pool_handle())
+    again = [
+        float(good(lambda x, noise, rate: x.sum() * rate, x, _noise(i), float(i))) for i in range(5)
+    ]
+    assert good.graph is not None and again == [4.0 * i for i in range(5)]
+
+
+def _noise(i):
+    return Noise(0, i, device="cuda")
+
+
+@gpu
+def test_a_fit_leaves_no_memory_behind():
+    x = rows()
+    used = []
+    for _ in range(4):
+        Autoencoder(4, hidden=(512,), max_epochs=10, random_state=0, device="cuda").fit(x)
+        used.append(torch.cuda.memory_allocated())
+    assert used[3] <= used[1]

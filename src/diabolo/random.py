@@ -50,7 +50,8 @@ class Noise:
     device : str
     at : float
         Place of the step in the run, 0 to 1, for costs that grow; rows that only judge the model
-        are at its end.
+        are at its end. What goes by it uses `position`: steps may be recorded, and only that
+        follows in a replay.
     """
 
     def __init__(self, seed: int, *key: int | str, device: str = "cpu", at: float = 1.0):

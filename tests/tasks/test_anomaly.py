@@ -238,22 +238,43 @@ def test_what_the_encoder_makes_of_images_counts_too(tmp_path):
     with torch.no_grad():
         errors = (x - module.reconstructions(x)).flatten(2).numpy()
         features = module.all_features(x).numpy()
+    members = range(len(errors))
+    pairs = [(oddness.normal, errors[i]) for i in members]
+    pairs += [(oddness.features[i], features[i]) for i in members]
     expected = np.zeros(20)
-    for normal, values in ((oddness.normal, errors), (oddness.features, features)):
+    for normal, values in pairs:
         scale, basis = normal.scale.numpy(), normal.basis.numpy()
         beside = float(normal.rest) * (np.eye(len(scale)) - basis @ basis.T)
         correlations = basis * normal.variances.numpy() @ basis.T + beside
         density = stats.multivariate_normal(normal.mean, correlations * np.outer(scale, scale))
-        expected += np.mean([density.logpdf(member) for member in values], axis=0)
+        expected += density.logpdf(values) / len(members)
     np.testing.assert_allclose(found.score_samples(new), expected, rtol=1e-3)
     found.save(tmp_path / "model")
     again = load(tmp_path / "model")
     np.testing.assert_array_equal(again.score_samples(new), found.score_samples(new))
     good = found.section()
-    tensors = good.tensors | {"features_mean": good.tensors["features_mean"][:-1]}
-    again.model_.sections_ = {"anomaly": Section(good.config, tensors)}
-    with pytest.raises(ModelError, match="features_mean"):
-        AnomalyDetector.of(again.model_)
+    short = good.tensors | {"features_1_mean": good.tensors["features_1_mean"][:-1]}
+    some = {k: v for k, v in good.tensors.items() if not k.startswith("features_2")}
+    for tensors in (short, some):
+        again.model_.sections_ = {"anomaly": Section(good.config, tensors)}
+        with pytest.raises(ModelError, match="features_"):
+            AnomalyDetector.of(again.model_)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_false_alarms_keep_their_rate_on_images(held_out):
+    images = datasets.load("digits").data
+    order = np.random.default_rng(0).permutation(len(images))
+    learned, new = images[order[:700]], images[order[700:]]
+    model = recipes.detecting_images(network=MLP((64,), skip=False))
+    members = 2 if held_out else 4
+    model.set_params(training__steps=60, training__folds=not held_out, training__members=members)
+    found = AnomalyDetector(model, false_alarm_rate=0.05, random_state=0).fit(learned)
+    assert found.basis_ == ("held out" if held_out else "folds")
+    scores = len(found.calibration_.scores)
+    rank = int(0.05 * (scores + 1))
+    low, high = stats.betabinom(len(new), rank, scores + 1 - rank).ppf([0.005, 0.995])
+    assert low <= (found.predict(new) == -1).sum() <= high
 
 
 @pytest.mark.needs_data
@@ -265,7 +286,7 @@ def test_simple_images_of_another_kind_are_told_apart():
     )
     model.set_params(training__members=1, training__folds=False, training__steps=100)
     found = AnomalyDetector(model, random_state=0).fit(eights)
-    by_errors = dataclasses.replace(found._oddness, features=None).scores(found._rows(asked))
+    by_errors = dataclasses.replace(found._oddness, features=()).scores(found._rows(asked))
     both = roc_auc_score(odd != 8, found.anomaly_score(asked))
     assert both > 0.85 and both > roc_auc_score(odd != 8, -by_errors) + 0.03
 

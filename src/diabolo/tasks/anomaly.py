@@ -60,7 +60,7 @@ class AnomalyDetector(OutlierMixin, Task):
     ----------
     model : Autoencoder, optional
         A fitted one is used as it is; an unfitted one is trained. By default
-        ``recipes.detecting()``, for images and series with a wide layer and a code of 64.
+        ``recipes.detecting()``, for images and series ``recipes.detecting_images()``.
         scikit-learn's `clone` takes the fit away;
         ``FrozenEstimator(model)`` keeps it.
     training_data : {"clean", "contaminated"}, default "clean"

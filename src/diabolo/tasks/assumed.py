@@ -27,15 +27,7 @@ ROBUST = {
     "training__trim": 0.5,
     "training__steps": 60,
 }
-#: What is trained on images and series, whose values go together in more ways than the columns of a
-#: table: a first layer that is wide, for what it makes of them counts too, and a code behind it.
-PICTURES = {
-    "code_size": 64,
-    "corruption": GaussianNoise((0.2, 2.0), logarithmic=True),
-    "training__steps": 300,
-}
-
-#: Units of that layer at most and at least, and the weights that it has between these.
+#: Units of the wide layer of images at most and at least, and its weights between these.
 WIDEST, NARROWEST, WEIGHTS = 2048, 128, 1 << 21
 
 ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
@@ -43,12 +35,12 @@ ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
 
 def usual_model(training_data: str, X: Any) -> Autoencoder:
     """Return the autoencoder that is trained on X, unfitted."""
-    model = recipes.detecting()
     shape = getattr(X, "shape", ())
     if len(shape) > 2:
-        width = WEIGHTS // max(1, math.prod(shape[1:]))
-        width = min(WIDEST, max(NARROWEST, width))
-        model.set_params(network=MLP((width,), skip=False), **PICTURES)
+        width = min(WIDEST, max(NARROWEST, WEIGHTS // max(1, math.prod(shape[1:]))))
+        model = recipes.detecting_images(network=MLP((width,), skip=False))
+    else:
+        model = recipes.detecting()
     if training_data == "contaminated":
         model.set_params(**ROBUST)
     if _count(X) >= MANY:

@@ -5,14 +5,15 @@ than the same deviation of one that never is, and it does not know which errors 
 density of the errors knows both.
 
 An image, or a series, may be rebuilt well without being of the kind that was learned, for it is
-simple: there what the encoder makes of it counts too, by a density of its own.
+simple: there what the encoder makes of it counts too, by a density of its own for each member, for
+no unit of one member means what one of another does.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,15 +44,16 @@ class Oddness:
         Fitted.
     normal : Normal or None
         The density of errors; None where their squares alone count.
-    features : Normal, optional
-        The density of what the encoder makes of rows, where that counts too.
+    features : tuple of Normal
+        The densities of what the encoder of each member that counts makes of rows; empty where
+        that does not count.
     member : int, optional
         The member whose errors count; by default those of all.
     """
 
     model: Autoencoder
     normal: Normal | None
-    features: Normal | None = None
+    features: tuple[Normal, ...] = ()
     member: int | None = None
 
     def scores(self, rows: torch.Tensor | Rows) -> np.ndarray:
@@ -102,15 +104,12 @@ class Oddness:
         if self.normal is None:
             squares = self._cells.sums(errors.square().flatten(0, 1))
             return -squares.nanmean(dim=1).nan_to_num(0.0).view(errors.shape[:2]).mean(dim=1)
-        found = _log_prob(self.normal, errors)
-        return (
-            found if self.features is None else found + _log_prob(self.features, self._features(x))
-        )
-
-
-def _log_prob(normal: Normal, x: torch.Tensor) -> torch.Tensor:
-    """Return the mean log-density of members' values x (n, members, d), (n,)."""
-    return normal.to(x).log_prob(x.flatten(0, 1)).view(x.shape[:2]).mean(dim=1)
+        found = self.normal.to(errors).log_prob(errors.flatten(0, 1)).view(errors.shape[:2])
+        if self.features:
+            parts = self._features(x).unbind(dim=1)
+            each = zip(self.features, parts, strict=True)
+            found = found + torch.stack([normal.to(f).log_prob(f) for normal, f in each], dim=1)
+        return found.mean(dim=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,41 +141,51 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         order = order[np.isin(order, held_out, invert=True)]
     # Densities are fitted to some; all are scored, within reason.
     few, judged = order[: _most(model)], np.sort(order[:ROWS])
-    x = rows[torch.from_numpy(few)]
-    spread = _spread(x)
-    plain = Oddness(model, None)
-    errors = model._apply(x, plain._errors)
-    both = density is not None and model.module_.cells.kind != "table"
-    features = model._apply(x, plain._features) if both else None
-
-    def judging(chosen: Any, member: int | None = None) -> Oddness:
-        if density is None:
-            return Oddness(model, None, member=member)
-        normal = density.fit(errors[chosen].flatten(0, 1), spread)
-        of_features = None if features is None else density.fit(features[chosen].flatten(0, 1))
-        return Oddness(model, normal, of_features, member)
-
-    everything = slice(None)
-    if own and len(held_out):
-        oddness = judging(everything)
-        return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
-    if own and training.folds:
-        # Only the member that never saw a row speaks of it.
+    by_folds = own and training.folds and not len(held_out)
+    if by_folds:
         folds = folds_of(n, training.members, model.spec_.seed)
-        member = torch.arange(len(few)), torch.from_numpy(folds[few])
-        errors = errors[member][:, None]
-        features = None if features is None else features[member][:, None]
     else:
         folds = np.empty(n, np.int64)
         folds[order] = np.arange(len(order)) % PARTS
+    x = rows[torch.from_numpy(few)]
+    spread = _spread(x)
+    errors = model._apply(x, Oddness(model, None)._errors)
+    if by_folds:
+        # Only the member that never saw a row speaks of it.
+        errors = errors[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
+
+    def outside(numbers: np.ndarray, fold: int | None) -> np.ndarray:
+        """Return which of the rows lie in other folds; all, if none does."""
+        others = folds[numbers] != fold if fold is not None else np.ones(len(numbers), bool)
+        return others if others.any() else ~others
+
+    @functools.cache
+    def of_features(member: int, fold: int | None) -> Normal:
+        assert density is not None
+        chosen = order[outside(order, fold)][: VALUES // model.module_.encoder.out_features]
+        look = Oddness(model, None, member=member)._features
+        return density.fit(model._apply(rows[torch.from_numpy(chosen)], look)[:, 0])
+
+    def judging(fold: int | None) -> Oddness:
+        member = fold if by_folds else None
+        if density is None:
+            return Oddness(model, None, member=member)
+        normal = density.fit(errors[torch.from_numpy(outside(few, fold))].flatten(0, 1), spread)
+        features: tuple[Normal, ...] = ()
+        if model.module_.cells.kind != "table":
+            speaking = range(training.members) if member is None else (member,)
+            # New rows are judged by the same densities as those that no member learned from.
+            features = tuple(of_features(k, k if by_folds else fold) for k in speaking)
+        return Oddness(model, normal, features, member)
+
+    if own and len(held_out):
+        oddness = judging(None)
+        return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
     scores = np.empty(len(judged))
     for fold in np.unique(folds[judged]):
-        others = torch.from_numpy(folds[few] != fold)
-        others = others if others.any() else ~others
-        oddness = judging(others, int(fold) if own and training.folds else None)
         inside = folds[judged] == fold
-        scores[inside] = oddness.scores(rows[torch.from_numpy(judged[inside])])
-    return Found(judging(everything), scores, "folds" if own and training.folds else "given")
+        scores[inside] = judging(int(fold)).scores(rows[torch.from_numpy(judged[inside])])
+    return Found(judging(None), scores, "folds" if by_folds else "given")
 
 
 def _spread(x: torch.Tensor) -> float:

@@ -28,8 +28,8 @@ BASES = ("held out", "folds", "given", "training")
 
 NAMES = tuple(field.name for field in dataclasses.fields(Normal))
 
-#: Before the names of the density of features.
-FEATURES = "features_"
+#: Before the names of the density of a member's features.
+FEATURES = "features_{}_"
 
 
 def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibration) -> Section:
@@ -38,9 +38,11 @@ def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibra
     params["density"] = to_json(detector.density, DENSITIES)
     params["random_state"] = detector.model_.spec_.seed
     tensors = {"scores": calibration.scores}
-    for prefix, normal in (("", oddness.normal), (FEATURES, oddness.features)):
-        if normal is not None:
-            tensors |= {prefix + name: getattr(normal, name).numpy() for name in NAMES}
+    densities = {FEATURES.format(i): normal for i, normal in enumerate(oddness.features)}
+    if oddness.normal is not None:
+        densities[""] = oddness.normal
+    for prefix, normal in densities.items():
+        tensors |= {prefix + name: getattr(normal, name).numpy() for name in NAMES}
     config = {"params": params, "level": calibration.level, "basis": detector.basis_}
     return Section(config, tensors)
 
@@ -81,8 +83,11 @@ def read_section(
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
         normal = _normal(section.tensors, "", math.prod(model.schema_.shape))
-        features = _normal(section.tensors, FEATURES, int(model.module_.encoder.out_features))
-        return params, Oddness(model, normal, features), Calibration(scores, level), basis
+        width, members = int(model.module_.encoder.out_features), model.spec_.training.members
+        features = [_normal(section.tensors, FEATURES.format(i), width) for i in range(members)]
+        each = tuple(normal for normal in features if normal is not None)
+        require(len(each) in (0, members), "some of its features_ are missing")
+        return params, Oddness(model, normal, each), Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None

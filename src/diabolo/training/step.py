@@ -70,6 +70,7 @@ class Step:
         # Where there is more to compute, what a tape saves is lost in it.
         small = self.device == "cpu" and self.operations < PARALLEL_OPERATIONS
         # And a tape refuses steps that write into what is kept: this one before they have run once.
+        # Some of these (TopK) also go by Python's numbers, which a graph would not change.
         keeps = len(weights) > len(self.parameters)
         repeated = not keeps and self.an_epoch * epochs >= WORTH_RECORDING
         self.recordable, self.graphable = repeated and small, repeated and weights[0].is_cuda
@@ -108,8 +109,8 @@ class Step:
         if self.graphable:
             key = (len(x), trimmed)
             if key not in self.graphs:
-                self.graphs[key] = Graphed(update, self.graph_memory)
-            update = self.graphs[key]
+                self.graphs[key] = Graphed(self.graph_memory)
+            update = partial(self.graphs[key], update)
         return update(x, noise, rate, *others)
 
     def _update(

@@ -53,14 +53,16 @@ class AnomalyDetector(OutlierMixin, Task):
     """Find rows that are unlike those that were learned from, and say why.
 
     An autoencoder learns to take noise of many strengths out of rows. What it does not explain of a
-    row is compared with what it does not explain of others: that is the score. Scores of rows that
-    were not learned from say which are alarming, so that no share of anomalies has to be guessed.
+    row is compared with what it does not explain of others, and for images and series what its
+    encoder makes of them too: that is the score. Scores of rows that were not learned from say
+    which are alarming, so that no share of anomalies has to be guessed.
 
     Parameters
     ----------
     model : Autoencoder, optional
         A fitted one is used as it is; an unfitted one is trained. By default
-        ``recipes.detecting()``, for images and series ``recipes.detecting_images()``.
+        ``recipes.detecting()``; for arrays of more than two axes ``recipes.detecting_images()``,
+        whose wide layer is narrower where images are large. With "contaminated" data it is small.
         scikit-learn's `clone` takes the fit away;
         ``FrozenEstimator(model)`` keeps it.
     training_data : {"clean", "contaminated"}, default "clean"
@@ -73,7 +75,7 @@ class AnomalyDetector(OutlierMixin, Task):
     contamination : float, optional
         Share of the rows of training that are called anomalies, instead.
     density : Density, str or None, default "auto"
-        What judges the errors of the model, for example ``GaussianDensity(shrinkage=0.1)``; "auto"
+        What judges errors (and features), for example ``GaussianDensity(shrinkage=0.1)``; "auto"
         is that with "clean" data, and with "contaminated" the density of the half that goes
         together best. None is the plain mode: the mean squared error alone.
     random_state : int, RandomState or None, default None
@@ -172,8 +174,8 @@ class AnomalyDetector(OutlierMixin, Task):
         Returns
         -------
         ndarray of float64 (n,)
-            The log-density of what the model does not explain, in nats, for images and series
-            and that of what its encoder makes of them, together; in plain mode minus the mean
+            The log-density of what the model does not explain, in nats; for images and series,
+            added to it, that of what the encoder makes of them. In plain mode minus the mean
             squared error. The mean over the members of an ensemble.
 
         Raises
@@ -206,7 +208,7 @@ class AnomalyDetector(OutlierMixin, Task):
         return self.known().p_values(scores)
 
     def contributions(self, X: Any) -> np.ndarray:
-        """Return which share of a row's oddness each of its cells has.
+        """Return which share each cell has of what is odd in a row's errors.
 
         Returns
         -------

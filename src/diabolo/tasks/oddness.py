@@ -65,10 +65,10 @@ class Oddness:
         return self.model._apply(rows, self._of).double().numpy()
 
     def contributions(self, rows: torch.Tensor | Rows) -> np.ndarray:
-        """Return how odd each cell of scaled rows is, (n, cells); a row's sum is its oddness.
+        """Return how odd the errors of each cell of scaled rows are, (n, cells).
 
-        The squared distance of its errors from the mean of the density, or the sum of their
-        squares. Features belong to no cell.
+        A row's sum is the squared distance of its errors from the mean of the density, or the sum
+        of their squares. Features belong to no cell.
         """
 
         def of(x: torch.Tensor) -> torch.Tensor:

@@ -182,6 +182,7 @@ ESTIMATORS = {
     "variational": {"hidden": (16,), "bottleneck": Gaussian()},
     "sparse": {"hidden": (16,), "bottleneck": TopK(2)},
     "quantised": {"hidden": (16,), "bottleneck": Quantized(16)},
+    "gaps": {"hidden": (16,), "training": Training(batch_size=100)},
     "ensemble": {"hidden": (16,), "training": Training(members=3, folds=True, trim=0.1)},
 }
 
@@ -198,6 +199,8 @@ def rows(n=2000):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_gpu_learns_what_the_cpu_learns(name, tmp_path, monkeypatch):
     x = rows()
+    if name == "gaps":
+        x[::7, 2] = np.nan
     code = 8 if name == "sparse" else 4
     models = {
         device: Autoencoder(

@@ -194,17 +194,23 @@ class AutoencoderModule(nn.Module):
             log_prob = self.likelihood.log_prob(px, x)
         return log_prob.flatten(1).sum(dim=1)
 
+    def seen(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features (n, out_features) of x, and the mean of p(x | z) at its code."""
+        h = self.features(x)
+        return h, self.likelihood.mean(self.decode(self.bottleneck(h, None).z))
+
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of p(x | z) at the code of x, (n, *shape)."""
-        return self.likelihood.mean(self.decode(self.encode(x).z))
+        return self.seen(x)[1]
+
+    def all_seen(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same as of an ensemble of one member: (1, n, out_features), (1, n, *shape)."""
+        h, rebuilt = self.seen(x)
+        return h[None], rebuilt[None]
 
     def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the same as of an ensemble of one member, (1, n, *shape)."""
+        """Return the reconstruction alone, (1, n, *shape)."""
         return self.reconstruct(x)[None]
-
-    def all_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of rows x as of an ensemble of one member, (1, n, out_features)."""
-        return self.features(x)[None]
 
     def forward(
         self, x: torch.Tensor, noise: Noise | None = None, learning: bool = True

@@ -8,6 +8,7 @@ beside the values which of them are missing; a cell that is missing has no part 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Cells:
         missing = x.isnan()
         told = missing
         if len(self.gaps) < x.shape[-1]:
-            told = missing[..., torch.tensor(self.gaps, device=x.device)]
+            told = missing[..., _index(self.gaps, x.device)]
         return torch.cat([x.masked_fill(missing, 0.0), told.to(x.dtype)], dim=-1)
 
     def uniform(self, noise: Noise, rows: int) -> torch.Tensor:
@@ -68,11 +69,10 @@ class Cells:
 
         A pixel of an image is one cell, whatever its channels.
         """
-        import torch
 
         if self.columns is not None:
             drawn = noise.uniform((rows, max(self.columns) + 1))
-            return drawn[:, torch.tensor(self.columns, device=drawn.device)]
+            return drawn[:, _index(self.columns, drawn.device)]
         places = self.shape if len(self.shape) < 3 else (*self.shape[:2], 1)
         return noise.uniform((rows, *places))
 
@@ -85,17 +85,25 @@ class Cells:
 
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum over the values of each cell: (n, …) as it is, or (n, columns)."""
-        import torch
 
         if self.columns is None:
             return values
         total = values.new_zeros((len(values), max(self.columns) + 1))
-        return total.index_add(1, torch.tensor(self.columns, device=values.device), values)
+        return total.index_add(1, _index(self.columns, values.device), values)
 
     def error(self, x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
         """Return the mean squared error over the cells that each row has, 0 if none, (n,)."""
         errors = self.errors(x, rebuilt).flatten(1)
         return errors.nanmean(dim=1).nan_to_num(0.0) if self.gaps else errors.mean(dim=1)
+
+
+@functools.lru_cache(maxsize=64)
+def _index(numbers: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Return numbers as a tensor, made once: no captured step may copy them to a GPU."""
+    import torch
+
+    with torch.inference_mode(False):  # or training could not use what scoring has made
+        return torch.tensor(numbers, device=device)
 
 
 def filled(x: torch.Tensor) -> torch.Tensor:

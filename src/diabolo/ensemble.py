@@ -95,13 +95,16 @@ class Ensemble(nn.Module):
         """Return the objective per row and member, (n, members), for x (n, *shape)."""
         return self._all("forward", x, noise, learning).T  # (members, n) -> (n, members)
 
+    def all_seen(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what each member's encoder makes of x, and its reconstruction, at once.
+
+        (members, n, out_features), (members, n, *shape)
+        """
+        return self._all("seen", x)
+
     def reconstructions(self, x: torch.Tensor) -> torch.Tensor:
         """Return each member's reconstruction of x (n, *shape), (members, n, *shape)."""
         return self._all("reconstruct", x)
-
-    def all_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what each member's encoder makes of x, (members, n, out_features)."""
-        return self._all("features", x)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean reconstruction of x, (n, *shape)."""
@@ -131,7 +134,7 @@ class Ensemble(nn.Module):
         """Draw codes from the first member's prior, (count, code_size)."""
         return self._first("sample", count, generator)
 
-    def _all(self, method: str, *arguments: Any) -> torch.Tensor:
+    def _all(self, method: str, *arguments: Any) -> Any:
         call = _Call(self.stacked, method)
 
         def member(weights: dict[str, torch.Tensor]) -> torch.Tensor:

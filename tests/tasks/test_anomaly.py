@@ -236,8 +236,8 @@ def test_what_the_encoder_makes_of_images_counts_too(tmp_path):
     x = torch.from_numpy(found.model_.schema_.scaled(new))
     module, oddness = found.model_.module_, found._oddness
     with torch.no_grad():
-        errors = (x - module.reconstructions(x)).flatten(2).numpy()
-        features = module.all_features(x).numpy()
+        seen, rebuilt = module.all_seen(x)
+        errors, features = (x - rebuilt).flatten(2).numpy(), seen.numpy()
     members = range(len(errors))
     pairs = [(oddness.normal, errors[i]) for i in members]
     pairs += [(oddness.features[i], features[i]) for i in members]

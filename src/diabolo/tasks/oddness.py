@@ -89,25 +89,31 @@ class Oddness:
 
     def _errors(self, x: torch.Tensor) -> torch.Tensor:
         """Return what is left of rows x (n, *shape) for each member, (n, members, d)."""
-        rebuilt = self.model.module_.reconstructions(x)
-        rebuilt = rebuilt if self.member is None else rebuilt[self.member][None]
-        return (x - rebuilt).flatten(2).movedim(0, 1)
+        return self._left(x, self.model.module_.reconstructions(x))
 
     def _features(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the encoder of each member makes of rows x, (n, members, f)."""
-        found = self.model.module_.all_features(x)
-        return (found if self.member is None else found[self.member][None]).movedim(0, 1)
+        return self._speaking(self.model.module_.all_seen(x)[0]).movedim(0, 1)
+
+    def _left(self, x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
+        return (x - self._speaking(rebuilt)).flatten(2).movedim(0, 1)
+
+    def _speaking(self, of_members: torch.Tensor) -> torch.Tensor:
+        return of_members if self.member is None else of_members[self.member][None]
 
     def _of(self, x: torch.Tensor) -> torch.Tensor:
         """Return the scores (n,) of rows x (n, *shape)."""
-        errors = self._errors(x)
+        if self.features:
+            features, rebuilt = self.model.module_.all_seen(x)
+            errors = self._left(x, rebuilt)
+        else:
+            errors = self._errors(x)
         if self.normal is None:
             squares = self._cells.sums(errors.square().flatten(0, 1))
             return -squares.nanmean(dim=1).nan_to_num(0.0).view(errors.shape[:2]).mean(dim=1)
         found = self.normal.to(errors).log_prob(errors.flatten(0, 1)).view(errors.shape[:2])
         if self.features:
-            parts = self._features(x).unbind(dim=1)
-            each = zip(self.features, parts, strict=True)
+            each = zip(self.features, self._speaking(features), strict=True)
             found = found + torch.stack([normal.to(f).log_prob(f) for normal, f in each], dim=1)
         return found.mean(dim=1)
 

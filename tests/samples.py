@@ -10,6 +10,8 @@ from diabolo.autoencoder import AutoencoderModule
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP
 from diabolo.random import torch_generator
+from diabolo.training import Training
+from diabolo.training.step import Step
 
 
 def low_rank(rows=200, columns=6, rank=2, noise=0.1):
@@ -44,3 +46,18 @@ def features(module, x):
     """What the encoder makes of x."""
     with torch.no_grad():
         return module.encoder(x)
+
+
+def a_step(network, bottleneck, likelihood, device="cpu", **training):
+    """A step of training a small module, on this device, and the rows (200, 6) to learn from."""
+    x = torch.from_numpy(low_rank()).sigmoid()
+    module = initialised(0, x, 2, network.resolved((6,)), bottleneck, likelihood).to(device)
+    options = {
+        "optimizer": "adam",
+        "batch_size": 20,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.1,
+        "precision": "fp32",
+        **training,
+    }
+    return Step(module, Training(**options), len(x), 100), x.to(device)

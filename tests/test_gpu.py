@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.samples import initialised, low_rank
+from tests.samples import a_step
 
 from diabolo import Autoencoder, load
 from diabolo.bottlenecks import Gaussian, Plain, Quantized, TopK
@@ -23,7 +23,6 @@ from diabolo.training import Training, graph
 from diabolo.training import step as steps
 from diabolo.training.graph import WARM_UPS, Graphed, Place
 from diabolo.training.optimizers import orthogonalised
-from diabolo.training.step import Step
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -58,14 +57,6 @@ def stand_in(monkeypatch):
 
     monkeypatch.setattr(graph, "captured", captured)
     return written
-
-
-def a_step(network, bottleneck, likelihood, device="cpu", **training):
-    x = torch.from_numpy(low_rank()).sigmoid()
-    module = initialised(0, x, 2, network.resolved((6,)), bottleneck, likelihood).to(device)
-    options = {"optimizer": "adam", "batch_size": 20, "learning_rate": 1e-2, "weight_decay": 0.1}
-    resolved = Training(**options | {"precision": "fp32"} | training)
-    return Step(module, resolved, len(x), 100), x.to(device)
 
 
 def taught(step, x, times=10):

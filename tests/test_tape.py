@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.samples import initialised, low_rank
+from tests.samples import a_step, low_rank
 
 from diabolo import Autoencoder
 from diabolo.bottlenecks import Plain
 from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP
 from diabolo.random import Noise
-from diabolo.training import Training
-from diabolo.training.step import Step
 from diabolo.training.tape import record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -23,20 +21,6 @@ PARTS = [
     (MLP((8,), "tanh", dropout=0.3), Plain("sigmoid"), MSE("relu")),
     (MLP((), skip=False), Plain(), MSE()),
 ]
-
-
-def a_step(network, bottleneck, likelihood, **training):
-    x = torch.from_numpy(low_rank()).sigmoid()
-    module = initialised(0, x, 2, network.resolved((6,)), bottleneck, likelihood)
-    options = {
-        "optimizer": "adam",
-        "batch_size": 20,
-        "learning_rate": 1e-2,
-        "weight_decay": 0.1,
-        "precision": "fp32",
-        **training,
-    }
-    return Step(module, Training(**options), len(x), 100), x
 
 
 @pytest.mark.parametrize("parts", PARTS, ids=str)

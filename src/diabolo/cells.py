@@ -69,7 +69,6 @@ class Cells:
 
         A pixel of an image is one cell, whatever its channels.
         """
-
         if self.columns is not None:
             drawn = noise.uniform((rows, max(self.columns) + 1))
             return drawn[:, _index(self.columns, drawn.device)]
@@ -85,7 +84,6 @@ class Cells:
 
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum over the values of each cell: (n, …) as it is, or (n, columns)."""
-
         if self.columns is None:
             return values
         total = values.new_zeros((len(values), max(self.columns) + 1))

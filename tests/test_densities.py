@@ -8,6 +8,7 @@ import torch
 from scipy import linalg, stats
 
 from diabolo.densities import DENSITIES, GaussianDensity
+from diabolo.densities.spread import BINS, spread_of
 from diabolo.errors import SpecError
 from diabolo.random import torch_generator
 from diabolo.spec import from_json, to_json
@@ -137,3 +138,26 @@ def test_parts_are_checked_and_written_as_json():
     for options in ({"shrinkage": 1.1}, {"rank": -1}, {"rank": True}, {"trim": 1.0}):
         with pytest.raises(SpecError, match="GaussianDensity"):
             GaussianDensity(**options)
+
+
+def test_the_spread_of_errors_is_that_around_each_expected_value():
+    generator = torch_generator(0, "spread")
+    expected = torch.rand((4_000, 10), generator=generator, dtype=torch.float64)
+    errors = torch.randn(expected.shape, generator=generator, dtype=torch.float64) * expected
+    errors[:100, 0] = torch.nan
+    spread = spread_of(errors, expected)
+    middle = (torch.arange(BINS) + 0.5) / BINS
+    np.testing.assert_allclose(spread.variances[4:], middle[4:] ** 2, rtol=0.2)
+    assert float(spread.overall) == pytest.approx(1 / 3, rel=0.02)
+    # An error counts by the mean of both variances; beyond the range as at its end.
+    asked = torch.tensor([[0.5, 0.5], [0.5, torch.nan]], dtype=torch.float64)
+    far = spread.distance(asked, torch.tensor([[0.999, 9.0], [-9.0, 0.5]], dtype=torch.float64))
+    ends = [0.25 * 2 / float(spread.variances[i] + spread.overall) for i in (-1, 0)]
+    np.testing.assert_allclose(far, [2 * ends[0], ends[1]], rtol=1e-12)
+
+
+def test_errors_that_are_all_nothing_have_a_spread():
+    spread = spread_of(torch.zeros((50, 3)), torch.ones((50, 3)))
+    assert torch.isfinite(spread.distance(torch.ones((1, 3)), torch.ones((1, 3)))).all()
+    nothing = spread_of(torch.full((5, 2), torch.nan), torch.zeros((5, 2)))
+    assert float(nothing.distance(torch.ones((1, 2)), torch.zeros((1, 2)))) == 2.0

@@ -2,54 +2,77 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from diabolo import AnomalyDetector, datasets, load, recipes
+from diabolo import AnomalyDetector, Autoencoder, datasets, load, recipes
+from diabolo.augmentations import Shift
 from diabolo.errors import ModelError
 from diabolo.networks import MLP
 from diabolo.store import Section
 from diabolo.tasks.assumed import usual_model
+from diabolo.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_what_the_encoder_makes_of_images_counts_too(tmp_path):
+def test_an_image_is_as_odd_as_its_errors_or_what_the_encoder_makes_of_it(tmp_path):
     images = datasets.load("digits").data
     model = recipes.detecting(32, max_epochs=20, network=MLP((32,)))
     found = AnomalyDetector(model, random_state=0).fit(images[:600])
-    new = images[600:620]
+    new = np.concatenate([images[600:618], 255 - images[618:620]])
     x = torch.from_numpy(found.model_.schema_.scaled(new))
-    module, oddness = found.model_.module_, found._oddness
+    learned = found._oddness.normal
     with torch.no_grad():
-        seen, rebuilt = module.all_seen(x)
-        errors, features = (x - rebuilt).flatten(2).numpy(), seen.numpy()
-    members = range(len(errors))
-    pairs = [(oddness.normal, errors[i]) for i in members]
-    pairs += [(oddness.features[i], features[i]) for i in members]
-    expected = np.zeros(20)
-    for normal, values in pairs:
+        seen, rebuilt = found.model_.module_.all_seen(x)
+    expected = rebuilt.flatten(2).numpy()
+    errors, features = x.flatten(1).numpy() - expected, seen.numpy()
+    # Errors by the variance that they have around a value, and around all.
+    low, high, overall = (float(getattr(learned.spread, k)) for k in ("low", "high", "overall"))
+    edges = np.linspace(low, high, len(learned.spread.variances) + 1)
+    part = np.digitize(expected, edges[1:-1])
+    usual = (learned.spread.variances.numpy()[part] + overall) / 2
+    by_errors = (errors**2 / usual).sum(axis=2).mean(axis=0)
+    by_features = np.zeros(20)
+    for normal, values in zip(learned.densities, features, strict=True):
         scale, basis = normal.scale.numpy(), normal.basis.numpy()
         beside = float(normal.rest) * (np.eye(len(scale)) - basis @ basis.T)
-        correlations = basis * normal.variances.numpy() @ basis.T + beside
-        density = stats.multivariate_normal(normal.mean, correlations * np.outer(scale, scale))
-        expected += density.logpdf(values) / len(members)
-    np.testing.assert_allclose(found.score_samples(new), expected, rtol=1e-3)
+        covariance = (basis * normal.variances.numpy() @ basis.T + beside) * np.outer(scale, scale)
+        away = values - normal.mean.numpy()
+        by_features += (away * np.linalg.solve(covariance, away.T).T).sum(axis=1) / len(features)
+    by_errors, by_features = (
+        by_errors / learned.usual[0].numpy(),
+        by_features / learned.usual[1].numpy(),
+    )
+    far = by_features + 10 * np.maximum(0, by_errors - 1)
+    assert (by_errors > 1).any() and (by_errors < 1).any()
+    np.testing.assert_allclose(found.anomaly_score(new), far, rtol=1e-3)
+    # Of 600 scores those lie beyond 1 that are the farthest by errors, or by features.
+    assert 1 <= (found.calibration_.scores < -1).sum() <= 2
     found.save(tmp_path / "model")
     again = load(tmp_path / "model")
     np.testing.assert_array_equal(again.score_samples(new), found.score_samples(new))
     good = found.section()
     short = good.tensors | {"features_1_mean": good.tensors["features_1_mean"][:-1]}
     some = {k: v for k, v in good.tensors.items() if not k.startswith("features_2")}
-    for tensors in (short, some):
+    negative = good.tensors | {"usual": -good.tensors["usual"]}
+    for tensors, name in ((short, "features_1_mean"), (some, "features_2"), (negative, "usual")):
         again.model_.sections_ = {"anomaly": Section(good.config, tensors)}
-        with pytest.raises(ModelError, match="features_"):
+        with pytest.raises(ModelError, match=name):
             AnomalyDetector.of(again.model_)
+
+
+def test_reasons_are_the_errors_that_are_rare_where_they_are():
+    images = datasets.load("digits").data
+    found = AnomalyDetector(Autoencoder(16, max_epochs=20), random_state=0).fit(images)
+    image = images[:1].copy()
+    image[0, 0, 0] = 255  # a corner that is black in all digits
+    shares = found.contributions(image)[0]
+    assert shares.shape == (8, 8) and shares.sum() == pytest.approx(1)
+    assert np.unravel_index(shares.argmax(), shares.shape) == (0, 0)
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -57,9 +80,8 @@ def test_false_alarms_keep_their_rate_on_images(held_out):
     images = datasets.load("digits").data
     order = np.random.default_rng(0).permutation(len(images))
     learned, new = images[order[:700]], images[order[700:]]
-    model = recipes.detecting_images(network=MLP((64,), skip=False))
-    members = 2 if held_out else 4
-    model.set_params(training__steps=60, training__folds=not held_out, training__members=members)
+    training = Training(steps=60, folds=not held_out, members=1 if held_out else 4)
+    model = recipes.detecting_images(augmentation=None, training=training)
     found = AnomalyDetector(model, false_alarm_rate=0.05, random_state=0).fit(learned)
     assert found.basis_ == ("held out" if held_out else "folds")
     scores = len(found.calibration_.scores)
@@ -69,21 +91,34 @@ def test_false_alarms_keep_their_rate_on_images(held_out):
 
 
 @pytest.mark.needs_data
-def test_simple_images_of_another_kind_are_told_apart():
+def test_images_of_another_kind_are_told_apart():
     train, test = (datasets.load("mnist", split) for split in ("train", "test"))
-    eights, asked, odd = train.data[train.labels == 8][:1500], test.data[:2000], test.labels[:2000]
-    model = recipes.detecting_images(network=MLP((1024,), skip=False))
-    model.set_params(training__members=1, training__folds=False, training__steps=100)
+    eights, asked, odd = train.data[train.labels == 8][:2000], test.data[:2000], test.labels[:2000]
+    model = recipes.detecting_images(training=Training(steps=150))
     found = AnomalyDetector(model, random_state=0).fit(eights)
-    by_errors = dataclasses.replace(found._oddness, features=()).scores(found._rows(asked))
-    both = roc_auc_score(odd != 8, found.anomaly_score(asked))
-    assert both > 0.85 and both > roc_auc_score(odd != 8, -by_errors) + 0.03
+    far = found._oddness.distances(found._rows(asked)).T
+    by_errors, both = (roc_auc_score(odd != 8, s) for s in (far[0], found.anomaly_score(asked)))
+    assert both > 0.9 and both > by_errors + 0.03
 
 
-def test_images_get_a_wide_layer_so_far_as_it_is_not_too_large():
-    widths = [
-        usual_model("clean", np.empty((10, *shape))).network.hidden
-        for shape in ((28, 28), (64, 64, 3), (256, 256, 3), (140, 2))
-    ]
-    assert widths == [(2048,), (170,), (128,), (2048,)]
+@pytest.mark.needs_data
+def test_what_is_no_digit_at_all_is_odder_than_digits():
+    train, test = (datasets.load("mnist", split).data for split in ("train", "test"))
+    clothes = datasets.load("fashion-mnist", "test")
+    shoes = clothes.data[np.isin(clothes.labels, (5, 7, 9))][:500]
+    model = recipes.detecting_images(64, training=Training(steps=200))
+    found = AnomalyDetector(model, random_state=0).fit(train[:10_000])
+    digits = found.anomaly_score(test[:2000])
+    assert (found.anomaly_score(shoes) > np.quantile(digits, 0.99)).mean() > 0.9
+
+
+def test_what_images_are_judged_by_goes_by_their_number_and_size():
+    def of(n, *shape):
+        model = usual_model("clean", np.empty((n, *shape), np.uint8))
+        return model.code_size, model.augmentation, getattr(model.training, "members", 1)
+
+    assert of(5_000, 28, 28) == (16, Shift(2), 1)
+    assert of(500, 28, 28) == (16, Shift(2), 2)
+    assert of(10_000, 28, 28, 3) == (64, Shift(2), 1)
+    assert of(5_000, 8, 8) == of(5_000, 140, 2) == (16, None, 1)
     assert usual_model("clean", np.empty((10, 140))).network.hidden == (128, 128)

@@ -39,13 +39,16 @@ class Normal:
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
         """Return the log-density of rows x (n, d), (n,); missing values (NaN) are at the mean."""
         d, k = self.basis.shape
+        log_det = self.variances.log().sum() + (d - k) * self.rest.log()
+        log_det = log_det + 2 * self.scale.log().sum()
+        return -0.5 * (self.distance(x) + log_det + d * math.log(2 * math.pi))
+
+    def distance(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the squared Mahalanobis distance of rows x (n, d) from the mean, (n,)."""
         u = self._standardised(x)
         along = u @ self.basis  # (n, k)
         beside = (u.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0.0)
-        distance = (along.square() / self.variances).sum(dim=1) + beside / self.rest
-        log_det = self.variances.log().sum() + (d - k) * self.rest.log()
-        log_det = log_det + 2 * self.scale.log().sum()
-        return -0.5 * (distance + log_det + d * math.log(2 * math.pi))
+        return (along.square() / self.variances).sum(dim=1) + beside / self.rest
 
     def contributions(self, x: torch.Tensor) -> torch.Tensor:
         """Return what each value adds to the squared distance of a row from the mean, (n, d).

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from diabolo.augmentations import Shift
 from diabolo.corruptions import GaussianNoise, Masking
 from diabolo.networks import MLP
 from diabolo.recipes.base import autoencoder
@@ -18,9 +18,7 @@ LEVELS = GaussianNoise((0.05, 0.7), logarithmic=True)
 FOLDS = Training(
     members=4, folds=True, batch_size=256, optimizer="adam", weight_decay=0.0, steps=600
 )
-PICTURE = MLP((2048,), skip=False)
-STRONG = GaussianNoise((0.2, 2.0), logarithmic=True)
-SHORT_FOLDS = dataclasses.replace(FOLDS, steps=300)
+MOVED = Shift(2)
 HALF = Masking(0.5)
 PARTS = Masking((0.0, 0.8), missing=True)
 
@@ -147,25 +145,27 @@ def detecting(
 
 
 def detecting_images(
-    code_size: int | str = "auto",
-    *,
-    network: Any = PICTURE,
-    corruption: Any = STRONG,
-    likelihood: Any = "auto",
-    training: Any = SHORT_FOLDS,
-    **options: Any,
+    code_size: int | str = "auto", *, augmentation: Any = MOVED, **options: Any
 ) -> Autoencoder:
-    """Return an autoencoder for finding anomalies among images or series.
+    """Return an autoencoder for finding anomalies among images.
 
-    As `detecting`, but one layer is wide, ``MLP((2048,), skip=False)``, for what it makes of an
-    image counts too; behind it is a code of 64; the noise is ``GaussianNoise((0.2, 2.0),
-    logarithmic=True)``, and 300 steps are enough.
+    Its code is narrow, for what the encoder makes of an image has to be about the kind that it
+    learned, and images are moved about, so that where they are is no part of it.
+    `AnomalyDetector` judges with it.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        "auto" is 16.
+    augmentation : Augmentation, str or None
+        ``Shift(2)`` by default; None for series, and for images that must stay where they are.
+    **options
+        Any other option of `Autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
     """
-    return detecting(
-        64 if code_size == "auto" else code_size,
-        network=network,
-        corruption=corruption,
-        likelihood=likelihood,
-        training=training,
-        **options,
-    )
+    size = 16 if code_size == "auto" else code_size
+    return autoencoder(size, augmentation=augmentation, **options)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from diabolo import recipes
 from diabolo.corruptions import GaussianNoise
 from diabolo.densities import GaussianDensity
 from diabolo.estimator import Autoencoder
+from diabolo.estimator.defaults import SMALL_IMAGE
 from diabolo.networks import MLP
+from diabolo.training import Training
 
 #: What the rows of training are.
 ASSUMED = ("clean", "contaminated")
@@ -27,24 +28,36 @@ ROBUST = {
     "training__trim": 0.5,
     "training__steps": 60,
 }
-#: Units of the wide layer of images at most and at least, and its weights between these.
-WIDEST, NARROWEST, WEIGHTS = 2048, 128, 1 << 21
-
 ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
+
+
+#: Images up to which there are two nets that each leave out half of them, so that all of them say
+#: what is usual; with more a tenth is enough for that.
+FEW_IMAGES = 2_000
+
+#: Numbers in the code of many images: they have more to tell apart, and enough to learn it from.
+MANY_CODE = 64
 
 
 def usual_model(training_data: str, X: Any) -> Autoencoder:
     """Return the autoencoder that is trained on X, unfitted."""
-    shape = getattr(X, "shape", ())
+    shape, count = getattr(X, "shape", ()), _count(X)
     if len(shape) > 2:
-        width = min(WIDEST, max(NARROWEST, WEIGHTS // max(1, math.prod(shape[1:]))))
-        model = recipes.detecting_images(network=MLP((width,), skip=False))
-    else:
-        model = recipes.detecting()
+        return _of_images(shape, count)
+    model = recipes.detecting()
     if training_data == "contaminated":
         model.set_params(**ROBUST)
-    if _count(X) >= MANY:
+    if count >= MANY:
         model.set_params(training__folds=False, training__members=2)
+    return model
+
+
+def _of_images(shape: tuple[int, ...], count: int) -> Autoencoder:
+    model = recipes.detecting_images(MANY_CODE if count >= MANY else "auto")
+    if min(shape[1:3]) < SMALL_IMAGE:
+        model.set_params(augmentation=None)
+    if count < FEW_IMAGES:
+        model.set_params(training=Training(members=2, folds=True))
     return model
 
 

@@ -1,12 +1,17 @@
-"""How odd rows are: what a model does not explain of them, judged by a density.
+"""How odd rows are: what a model does not explain of them, judged by what is usual.
 
 A plain reconstruction error counts a deviation of a value that is always rebuilt exactly no more
-than the same deviation of one that never is, and it does not know which errors go together. The
-density of the errors knows both.
+than the same deviation of one that never is. For a table the density of the errors knows that, and
+which errors go together.
 
-An image, or a series, may be rebuilt well without being of the kind that was learned, for it is
-simple: there what the encoder makes of it counts too, by a density of its own for each member, for
-no unit of one member means what one of another does.
+Images, and series, have more values than a density of errors is good at, and what one of them is
+about may lie anywhere in it: there errors are weighted by what was expected. But an image may be
+rebuilt well without being of the kind that was learned, for it is simple: what the encoder makes of
+it counts too, by a density of its own for each member, for no unit of one member means what one of
+another does. Both are measured by what few normal images reach. What the encoder makes of images
+orders them; errors tell the kinds that it learned from others much worse, and count where they
+are larger than those of nearly all normal images: of what is unlike anything that was learned an
+encoder makes something familiar.
 """
 
 from __future__ import annotations
@@ -22,16 +27,40 @@ from diabolo.cells import Cells
 from diabolo.data.rows import Rows
 from diabolo.densities import GaussianDensity
 from diabolo.densities.normal import Normal
+from diabolo.densities.spread import Spread, spread_of
 from diabolo.estimator import Autoencoder
 from diabolo.random import numpy_generator
 from diabolo.training.loop import folds_of
 
-#: Values, and rows, that a density is fitted to at most.
-VALUES, ROWS = 1 << 23, 50_000
+#: Values, and rows, that a density is fitted to at most; rows and values that are scored at most.
+VALUES, ROWS, SCORED = 1 << 23, 50_000, 1 << 28
 
 #: Parts of the rows of a model that has none which it did not learn from: the density of the
 #: others judges each of them.
 PARTS = 5
+
+#: Share of normal rows that lie nearer than what distances of images are measured by, and what the
+#: distance of errors beyond that counts, in those of features.
+USUAL, BEYOND = 0.999, 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What images and series are compared with.
+
+    Parameters
+    ----------
+    spread : Spread
+        Of the errors of all members.
+    densities : tuple of Normal
+        Of what the encoder of each member that counts makes of rows.
+    usual : Tensor (2,)
+        The distance of errors and that of features which few normal rows have.
+    """
+
+    spread: Spread
+    densities: tuple[Normal, ...]
+    usual: torch.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,27 +71,31 @@ class Oddness:
     ----------
     model : Autoencoder
         Fitted.
-    normal : Normal or None
-        The density of errors; None where their squares alone count.
-    features : tuple of Normal
-        The densities of what the encoder of each member that counts makes of rows; empty where
-        that does not count.
+    normal : Normal, Features or None
+        The density of errors of tables; what images and series are compared with; None where
+        the squares of errors alone count.
     member : int, optional
         The member whose errors count; by default those of all.
     """
 
     model: Autoencoder
-    normal: Normal | None
-    features: tuple[Normal, ...] = ()
+    normal: Normal | Features | None
     member: int | None = None
 
     def scores(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how well the model knows scaled rows, (n,) of float64; high is well.
 
-        The log-density of its errors and features, or minus the mean square of its errors; a mean
-        over its members.
+        The log-density of its errors, a mean over its members, or minus the mean square of them;
+        of images and series minus the distance of their features, and more than that where errors
+        are unusual.
         """
+        if isinstance(self.normal, Features):
+            return -_farness(self.distances(rows))
         return self.model._apply(rows, self._of).double().numpy()
+
+    def distances(self, rows: torch.Tensor | Rows) -> np.ndarray:
+        """Return how far errors and features of scaled images are from usual, (n, 2)."""
+        return self.model._apply(rows, self._far).double().numpy()
 
     def contributions(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how odd the errors of each cell of scaled rows are, (n, cells).
@@ -72,8 +105,10 @@ class Oddness:
         """
 
         def of(x: torch.Tensor) -> torch.Tensor:
-            errors = self._errors(x)
-            if self.normal is None:
+            errors, expected = self._errors(x)
+            if isinstance(self.normal, Features):
+                odd = self.normal.spread.to(errors).contributions(errors, expected)
+            elif self.normal is None:
                 odd = errors.square()
             else:
                 normal = self.normal.to(x)
@@ -87,35 +122,42 @@ class Oddness:
     def _cells(self) -> Cells:
         return self.model.module_.cells
 
-    def _errors(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what is left of rows x (n, *shape) for each member, (n, members, d)."""
+    def _errors(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what is left of rows x (n, *shape), and expected, both (n, members, d)."""
         return self._left(x, self.model.module_.reconstructions(x))
 
     def _features(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the encoder of each member makes of rows x, (n, members, f)."""
         return self._speaking(self.model.module_.all_seen(x)[0]).movedim(0, 1)
 
-    def _left(self, x: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
-        return (x - self._speaking(rebuilt)).flatten(2).movedim(0, 1)
+    def _left(self, x: torch.Tensor, rebuilt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rebuilt = self._speaking(rebuilt)
+        left, expected = ((a.flatten(2).movedim(0, 1)) for a in (x - rebuilt, rebuilt))
+        return left, expected
 
     def _speaking(self, of_members: torch.Tensor) -> torch.Tensor:
         return of_members if self.member is None else of_members[self.member][None]
 
     def _of(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the scores (n,) of rows x (n, *shape)."""
-        if self.features:
-            features, rebuilt = self.model.module_.all_seen(x)
-            errors = self._left(x, rebuilt)
-        else:
-            errors = self._errors(x)
+        """Return the scores (n,) of rows x (n, d) of a table, or by squares alone."""
+        errors = self._errors(x)[0]
         if self.normal is None:
             squares = self._cells.sums(errors.square().flatten(0, 1))
             return -squares.nanmean(dim=1).nan_to_num(0.0).view(errors.shape[:2]).mean(dim=1)
-        found = self.normal.to(errors).log_prob(errors.flatten(0, 1)).view(errors.shape[:2])
-        if self.features:
-            each = zip(self.features, self._speaking(features), strict=True)
-            found = found + torch.stack([normal.to(f).log_prob(f) for normal, f in each], dim=1)
-        return found.mean(dim=1)
+        assert isinstance(self.normal, Normal)
+        return self.normal.to(errors).log_prob(errors.flatten(0, 1)).view(errors.shape[:2]).mean(1)
+
+    def _far(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the distances (n, 2) of rows x (n, *shape), means over members."""
+        assert isinstance(self.normal, Features)
+        features, rebuilt = self.model.module_.all_seen(x)
+        features = self._speaking(features)
+        errors, expected = self._left(x, rebuilt)
+        of_errors = self.normal.spread.to(errors).distance(errors, expected)
+        each = zip(self.normal.densities, features, strict=True)
+        of_features = torch.stack([normal.to(f).distance(f) for normal, f in each], dim=1)
+        far = torch.stack([of_errors.mean(dim=1), of_features.mean(dim=1)], dim=1)
+        return far / self.normal.usual.to(far)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +188,7 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
     if own and len(held_out):
         order = order[np.isin(order, held_out, invert=True)]
     # Densities are fitted to some; all are scored, within reason.
-    few, judged = order[: _most(model)], np.sort(order[:ROWS])
+    few, judged = order[: _most(model, VALUES)], np.sort(order[: _most(model, SCORED)])
     by_folds = own and training.folds and not len(held_out)
     if by_folds:
         folds = folds_of(n, training.members, model.spec_.seed)
@@ -154,11 +196,14 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         folds = np.empty(n, np.int64)
         folds[order] = np.arange(len(order)) % PARTS
     x = rows[torch.from_numpy(few)]
-    spread = _spread(x)
-    errors = model._apply(x, Oddness(model, None)._errors)
+    typical = _variance(x)
+    errors, expected = model._apply(
+        x, lambda x: torch.stack(Oddness(model, None)._errors(x), 1)
+    ).unbind(1)
     if by_folds:
         # Only the member that never saw a row speaks of it.
-        errors = errors[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
+        own_member = torch.arange(len(few)), torch.from_numpy(folds[few])
+        errors, expected = errors[own_member][:, None], expected[own_member][:, None]
 
     def outside(numbers: np.ndarray, fold: int | None) -> np.ndarray:
         """Return which of the rows lie in other folds; all, if none does."""
@@ -175,31 +220,46 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
     def judging(fold: int | None) -> Oddness:
         member = fold if by_folds else None
         if density is None:
-            return Oddness(model, None, member=member)
-        normal = density.fit(errors[torch.from_numpy(outside(few, fold))].flatten(0, 1), spread)
-        features: tuple[Normal, ...] = ()
-        if model.module_.cells.kind != "table":
-            speaking = range(training.members) if member is None else (member,)
-            # New rows are judged by the same densities as those that no member learned from.
-            features = tuple(of_features(k, k if by_folds else fold) for k in speaking)
-        return Oddness(model, normal, features, member)
+            return Oddness(model, None, member)
+        others = torch.from_numpy(outside(few, fold))
+        if model.module_.cells.kind == "table":
+            return Oddness(model, density.fit(errors[others].flatten(0, 1), typical), member)
+        speaking = range(training.members) if member is None else (member,)
+        # New rows are judged by the same densities as those that no member learned from.
+        each = tuple(of_features(k, k if by_folds else fold) for k in speaking)
+        spread = spread_of(errors[others], expected[others])
+        return Oddness(model, Features(spread, each, torch.ones(2)), member)
 
     if own and len(held_out):
-        oddness = judging(None)
-        return Found(oddness, oddness.scores(rows[torch.from_numpy(held_out)]), "held out")
-    scores = np.empty(len(judged))
-    for fold in np.unique(folds[judged]):
-        inside = folds[judged] == fold
-        scores[inside] = judging(int(fold)).scores(rows[torch.from_numpy(judged[inside])])
-    return Found(judging(None), scores, "folds" if by_folds else "given")
+        judges, basis = [(judging(None), held_out)], "held out"
+    else:
+        inside = [(fold, judged[folds[judged] == fold]) for fold in np.unique(folds[judged])]
+        judges = [(judging(int(fold)), numbers) for fold, numbers in inside]
+        basis = "folds" if by_folds else "given"
+    oddness = judging(None)
+    if not isinstance(oddness.normal, Features):
+        scores = [judge.scores(rows[torch.from_numpy(numbers)]) for judge, numbers in judges]
+        return Found(oddness, np.concatenate(scores), basis)
+    distances = [judge.distances(rows[torch.from_numpy(numbers)]) for judge, numbers in judges]
+    far = np.concatenate(distances)  # (m, 2)
+    usual = np.quantile(far, USUAL, axis=0).clip(min=1e-12)
+    features = dataclasses.replace(oddness.normal, usual=torch.from_numpy(usual))
+    return Found(Oddness(model, features), -_farness(far / usual), basis)
 
 
-def _spread(x: torch.Tensor) -> float:
+def _farness(distances: np.ndarray) -> np.ndarray:
+    """Return how far images are from usual by errors and features (n, 2) together, (n,)."""
+    by_errors, by_features = distances.T
+    return by_features + BEYOND * np.maximum(0.0, by_errors - 1)
+
+
+def _variance(x: torch.Tensor) -> float:
     """Return the mean variance of the values of scaled rows x (n, *shape)."""
     flat = x.flatten(1)
     return float((flat - flat.nanmean(dim=0)).square().nanmean().nan_to_num(0.0))
 
 
-def _most(model: Autoencoder) -> int:
+def _most(model: Autoencoder, most: int) -> int:
+    """Return how many rows there may be, if members make so many values of them at most."""
     values = math.prod(model.schema_.shape) * model.spec_.training.members
-    return max(1, min(ROWS, VALUES // values))
+    return max(1, min(ROWS, most // values))

@@ -11,12 +11,13 @@ import torch
 
 from diabolo.densities import DENSITIES
 from diabolo.densities.normal import Normal
+from diabolo.densities.spread import BINS, Spread
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator import Autoencoder
 from diabolo.spec import from_json, require, to_json
 from diabolo.store import Section
 from diabolo.tasks.calibration import Calibration
-from diabolo.tasks.oddness import Oddness
+from diabolo.tasks.oddness import Features, Oddness
 
 if TYPE_CHECKING:
     from diabolo.tasks.anomaly import AnomalyDetector
@@ -26,10 +27,8 @@ TITLE = "anomaly"
 #: Whose scores a threshold may come from.
 BASES = ("held out", "folds", "given", "training")
 
-NAMES = tuple(field.name for field in dataclasses.fields(Normal))
-
-#: Before the names of the density of a member's features.
-FEATURES = "features_{}_"
+#: Before the names of the density of a member's features, and of the spread of errors of images.
+FEATURES, SPREAD = "features_{}_", "spread_"
 
 
 def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibration) -> Section:
@@ -38,11 +37,17 @@ def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibra
     params["density"] = to_json(detector.density, DENSITIES)
     params["random_state"] = detector.model_.spec_.seed
     tensors = {"scores": calibration.scores}
-    densities = {FEATURES.format(i): normal for i, normal in enumerate(oddness.features)}
-    if oddness.normal is not None:
+    densities: dict[str, Normal | Spread] = {}
+    if isinstance(oddness.normal, Features):
+        each = enumerate(oddness.normal.densities)
+        densities = {FEATURES.format(i): normal for i, normal in each}
+        densities[SPREAD] = oddness.normal.spread
+        tensors["usual"] = oddness.normal.usual.numpy()
+    elif oddness.normal is not None:
         densities[""] = oddness.normal
-    for prefix, normal in densities.items():
-        tensors |= {prefix + name: getattr(normal, name).numpy() for name in NAMES}
+    for prefix, density in densities.items():
+        for field in dataclasses.fields(density):
+            tensors[prefix + field.name] = getattr(density, field.name).numpy()
     config = {"params": params, "level": calibration.level, "basis": detector.basis_}
     return Section(config, tensors)
 
@@ -82,29 +87,48 @@ def read_section(
         )
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
-        normal = _normal(section.tensors, "", math.prod(model.schema_.shape))
-        width, members = int(model.module_.encoder.out_features), model.spec_.training.members
-        features = [_normal(section.tensors, FEATURES.format(i), width) for i in range(members)]
-        each = tuple(normal for normal in features if normal is not None)
-        require(len(each) in (0, members), "some of its features_ are missing")
-        return params, Oddness(model, normal, each), Calibration(scores, level), basis
+        oddness = Oddness(model, _normal(model, section.tensors))
+        return params, oddness, Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None
 
 
-def _normal(tensors: dict[str, np.ndarray], prefix: str, d: int) -> Normal | None:
-    """Return the density of rows of d values that a section holds, if any."""
-    arrays = {name: tensors[prefix + name] for name in NAMES if prefix + name in tensors}
-    if not arrays:
-        return None
-    k = len(arrays["variances"])
+def _normal(model: Autoencoder, tensors: dict[str, np.ndarray]) -> Normal | Features | None:
+    """Return what a section says that errors are compared with, if with anything."""
+    if not any(name.startswith(SPREAD) for name in tensors):
+        d = math.prod(model.schema_.shape)
+        return _density(tensors, "", d) if "mean" in tensors else None
+    width, members = int(model.module_.encoder.out_features), model.spec_.training.members
+    each = tuple(_density(tensors, FEATURES.format(i), width) for i in range(members))
+    shapes = {"low": (), "high": (), "variances": (BINS,), "overall": ()}
+    spread = Spread(*_tensors(tensors, SPREAD, shapes, ("overall",)))
+    (usual,) = _tensors(tensors, "", {"usual": (2,)}, ("usual",))
+    return Features(spread, each, usual)
+
+
+def _density(tensors: dict[str, np.ndarray], prefix: str, d: int) -> Normal:
+    """Return the density of rows of d values that a section holds."""
+    k = len(tensors[prefix + "variances"])
     shapes = {"mean": (d,), "scale": (d,), "basis": (d, k), "variances": (k,), "rest": ()}
+    return Normal(*_tensors(tensors, prefix, shapes, ("scale", "variances", "rest")))
+
+
+def _tensors(
+    tensors: dict[str, np.ndarray],
+    prefix: str,
+    shapes: dict[str, tuple[int, ...]],
+    positive: tuple[str, ...],
+) -> list[torch.Tensor]:
+    """Return tensors of these shapes, finite and some of them positive."""
+    found = []
     for name, shape in shapes.items():
-        array = arrays[name]
-        positive = name in ("mean", "basis") or (array > 0).all()
+        array = tensors[prefix + name]
         require(
-            array.shape == shape and np.isfinite(array).all() and positive,
+            array.shape == shape
+            and np.isfinite(array).all()
+            and (name not in positive or (array > 0).all()),
             f"{prefix}{name} is not what it should be",
         )
-    return Normal(*(torch.from_numpy(arrays[name]) for name in NAMES))
+        found.append(torch.from_numpy(array))
+    return found

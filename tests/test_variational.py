@@ -10,10 +10,11 @@ import torch
 from tests.samples import features, initialised, low_rank, tiny, with_bottleneck
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
-from diabolo import Autoencoder
-from diabolo.bottlenecks import Gaussian
+from diabolo import Autoencoder, load
+from diabolo.bottlenecks import Gaussian, TopK
 from diabolo.bottlenecks.heads.priors import MixturePrior
-from diabolo.errors import SpecError
+from diabolo.densities import GaussianDensity
+from diabolo.errors import ModelError, SpecError
 from diabolo.likelihoods import MSE
 from diabolo.networks import MLP
 from diabolo.random import Noise, torch_generator
@@ -197,5 +198,24 @@ def test_new_rows_come_from_the_prior():
     for n in (0, 1.5, True):
         with pytest.raises(SpecError, match="whole number ≥ 1"):
             model.sample(n)
-    with pytest.raises(SpecError, match=r"no prior.*recipes.variational\(\)"):
-        tiny().fit(X).sample(3)
+    with pytest.raises(SpecError, match=r"neither a prior.*recipes.variational\(\)"):
+        tiny(bottleneck=TopK(1)).fit(X).sample(3)
+
+
+def test_plain_codes_are_drawn_from_their_density(tmp_path):
+    X = low_rank(2000)
+    model = Autoencoder(2, random_state=0).fit(X)
+    rows = model.sample(4000, random_state=1)
+    assert rows.shape == (4000, 6) and rows.dtype == X.dtype
+    spread = X.std(axis=0)
+    np.testing.assert_allclose(np.cov((rows / spread).T), np.cov((X / spread).T), atol=0.25)
+    learned = np.setdiff1d(np.arange(2000), model.held_out_)
+    density = GaussianDensity().fit(torch.from_numpy(model.transform(X)[learned]))
+    drawn = density.sample(4000, torch_generator(1, "sample")).float().numpy()
+    np.testing.assert_allclose(rows, model.inverse_transform(drawn), atol=1e-4)
+    model.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    np.testing.assert_array_equal(again.sample(9, random_state=1), model.sample(9, random_state=1))
+    again.sections_["codes"].tensors["variances"][0] = -1
+    with pytest.raises(ModelError, match="variances"):
+        again.sample(1)

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from diabolo import load
+from diabolo import AnomalyDetector, load
 from diabolo.bottlenecks import Gaussian, Plain, TopK
 from diabolo.corruptions import Masking
 from diabolo.errors import HealthWarning
@@ -68,6 +68,7 @@ def test_options_of_the_network_arrive(options, network, diabolo, tmp_path):
         ),
         ("--recipe stacked --pretraining none", "pretraining", None),
         ("--recipe masked", "corruption", Masking(0.5)),
+        ("--recipe detecting_images --augmentation none", "augmentation", None),
     ],
 )
 def test_parts_with_options_arrive(options, field, part, diabolo, csv, tmp_path):
@@ -129,3 +130,17 @@ def test_options_beside_a_recipe_change_nothing_else_of_it(
         warnings.simplefilter("ignore", HealthWarning)
         model = RECIPES[recipe](4, max_epochs=1, random_state=0, **same).fit(X)
     assert load(tmp_path / "m").spec_ == model.spec_
+
+
+def test_options_that_are_usual_count_where_a_recipe_has_others(diabolo, csv, tmp_path):
+    command = ("train", csv, "--out", tmp_path / "m", "--recipe", "detecting", *QUICK)
+    done = diabolo(*command, "--members", 1, "--batch-size", "auto")
+    assert done.status == 0, done.err
+    training = load(tmp_path / "m").spec_.training
+    assert training.members == 1 and not training.folds and training.optimizer == "adam"
+
+
+def test_a_recipe_that_leaves_rows_out_expects_anomalies_among_them(diabolo, csv, tmp_path):
+    done = diabolo("train", csv, "--out", tmp_path / "m", "--recipe", "detecting_robust", *QUICK)
+    assert done.status == 0, done.err
+    assert AnomalyDetector.of(load(tmp_path / "m")).training_data == "contaminated"

@@ -6,10 +6,12 @@ import dataclasses
 import inspect
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
+
+import typer
 
 from diabolo.activations import ACTIVATIONS
 from diabolo.augmentations import AUGMENTATIONS
@@ -37,6 +39,7 @@ model, loop = options.Panel("Model"), options.Panel("Training loop")
 
 
 def train(
+    context: typer.Context,
     data: options.Data,
     out: Annotated[Path, main.option("Folder to write.", "--out", "-o", metavar="MODEL")] = NOWHERE,
     quiet: Annotated[bool, main.flag("Show no progress.", "--quiet", "-q")] = False,
@@ -134,6 +137,7 @@ def train(
     )
     training = _training(
         own.get("training", Training()),
+        lambda name: getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE",
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -154,7 +158,6 @@ def train(
         code_size=code_size,
         kind=kind,
         scaling=scaling,
-        augmentation=None if augmentation == "none" else augmentation,
         likelihood=MSE(output="relu") if likelihood == "relu" else likelihood,
         max_epochs=max_epochs,
         training=training,
@@ -164,6 +167,7 @@ def train(
         **layers,
         **({"schema": said} if said else {}),
         **_code(bottleneck or own.get("bottleneck"), code_activation),
+        **_named("augmentation", None if augmentation == "auto" else augmentation),
         **_named("pretraining", pretraining),
         **_named("corruption", corruption, own, "--corruption-level", corruption_level, SINGLE),
         **_named("penalties", penalty, own, "--penalty-weight", penalty_weight, PENALTIES),
@@ -180,7 +184,10 @@ def train(
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", HealthWarning)
-            estimator.sections_[TITLE] = AnomalyDetector(estimator).fit(rows).section()
+            # Who leaves rows out of training says that some of them are anomalies.
+            assumed = "contaminated" if estimator.spec_.training.trim else "clean"
+            detector = AnomalyDetector(estimator, training_data=assumed).fit(rows)
+            estimator.sections_[TITLE] = detector.section()
     seconds = time.perf_counter() - began
     estimator.save(out)
     spec = estimator.spec_
@@ -231,10 +238,12 @@ def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:
     return {"bottleneck": Plain(activation)}
 
 
-def _training(own: Any, **options: Any) -> Any:
-    """Return the recipe's own options of the loop with all that differ from the usual ones."""
+def _training(own: Any, said: Callable[[str], bool], **options: Any) -> Any:
+    """Return the recipe's own options of the loop with all that were said."""
     usual = type(own)()
-    given = {name: v for name, v in options.items() if v != getattr(usual, name)}
+    given = {name: v for name, v in options.items() if said(name) or v != getattr(usual, name)}
+    if given.get("members") == 1:
+        given["folds"] = False
     return dataclasses.replace(own, **given)
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import numpy as np
 import torch
+
+from diabolo.spec import require
 
 #: Rounds in which the nearest rows are chosen anew, at most; they usually stay after a few.
 ROUNDS = 20
@@ -67,12 +72,55 @@ class Normal:
         u = u * self.rest.sqrt() + ((u @ self.basis) * change) @ self.basis.mT
         return self.mean + self.scale * u
 
+    def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Return what is written of it, under names with a prefix."""
+        return arrays_of(self, prefix)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "") -> Normal:
+        """Return the density of rows of d values that was written so.
+
+        Raises
+        ------
+        KeyError, SpecError
+            If arrays are missing, or could not have been written.
+        """
+        k = len(arrays[prefix + "variances"])
+        shapes = {"mean": (d,), "scale": (d,), "basis": (d, k), "variances": (k,), "rest": ()}
+        return cls(*tensors_of(arrays, prefix, shapes, ("scale", "variances", "rest")))
+
     def to(self, like: torch.Tensor) -> Normal:
         """Return the density with numbers of the type of a tensor, where that one is."""
         return Normal(*(getattr(self, f.name).to(like) for f in dataclasses.fields(self)))
 
     def _standardised(self, x: torch.Tensor) -> torch.Tensor:
         return ((x - self.mean) / self.scale).nan_to_num(0.0)
+
+
+def arrays_of(density: Any, prefix: str) -> dict[str, np.ndarray]:
+    """Return the tensors of a fitted density as arrays, under names with a prefix."""
+    fields = dataclasses.fields(density)
+    return {prefix + field.name: getattr(density, field.name).numpy() for field in fields}
+
+
+def tensors_of(
+    arrays: Mapping[str, np.ndarray],
+    prefix: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    positive: Collection[str],
+) -> list[torch.Tensor]:
+    """Return such tensors again, of these shapes, finite, and some of them positive."""
+    found = []
+    for name, shape in shapes.items():
+        array = arrays[prefix + name]
+        require(
+            array.shape == shape
+            and bool(np.isfinite(array).all())
+            and (name not in positive or bool((array > 0).all())),
+            f"{prefix}{name} is not what it should be",
+        )
+        found.append(torch.from_numpy(array))
+    return found
 
 
 def fitted(

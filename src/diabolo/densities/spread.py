@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+import numpy as np
 import torch
+
+from diabolo.densities.normal import arrays_of, tensors_of
 
 #: Equal parts that the range of what is expected is cut into.
 BINS = 32
@@ -47,6 +51,16 @@ class Spread:
         """Return what each error adds to that, (…, d)."""
         usual = (self.variances[_part(expected, self.low, self.high)] + self.overall) / 2
         return (errors.square() / usual).nan_to_num(0.0)
+
+    def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Return what is written of it, under names with a prefix."""
+        return arrays_of(self, prefix)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Spread:
+        """Return the spread that was written so; raise as `Normal.read` does."""
+        shapes = {"low": (), "high": (), "variances": (BINS,), "overall": ()}
+        return cls(*tensors_of(arrays, prefix, shapes, ("overall",)))
 
     def to(self, like: torch.Tensor) -> Spread:
         """Return the spread with numbers of the type of a tensor, where that one is."""

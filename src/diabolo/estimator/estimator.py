@@ -175,7 +175,7 @@ class Autoencoder(Jobs):
         self.history_, self.kept_ = fitted.record.history, fitted.record.kept
         self.stopped_ = fitted.record.stopped
         self.held_out_, self.vitals_ = fitted.held_out, fitted.vitals
-        self.sections_: dict[str, Section] = {}
+        self.sections_: dict[str, Section] = fitted.sections
         self._set_features()
         if self.stopped_ != "interrupted":
             warn_of_illness(self.spec_, self.schema_, self.vitals_)

@@ -22,6 +22,7 @@ from diabolo.data.rows import Rows
 from diabolo.data.schema import Schema
 from diabolo.data.statistics import statistics_of
 from diabolo.data.table import Table
+from diabolo.densities import GaussianDensity
 from diabolo.device import arithmetic, memory_errors, resolve_device
 from diabolo.ensemble import Ensemble
 from diabolo.errors import DataError, HealthWarning, SpecError
@@ -33,9 +34,11 @@ from diabolo.networks import Network
 from diabolo.pretraining.stack import pretrain
 from diabolo.random import numpy_generator
 from diabolo.spec import require, resolve_part
+from diabolo.store import Section
 from diabolo.training.loop import Record, held_out_losses, train
 from diabolo.training.progress import Progress, progress_for
 from diabolo.training.recovery import warn_of_setbacks
+from diabolo.training.scoring import in_chunks
 from diabolo.training.step import trimmed_mean
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ if TYPE_CHECKING:
 #: Learned rows that rules and checks look at which need more than one pass over the data: at most
 #: so many, and of large images fewer (128 MiB of them), but some.
 SAMPLE, SAMPLE_VALUES, SAMPLE_LEAST = 10_000, 1 << 25, 128
+
+
+#: The section of a model's folder that holds the density of its codes.
+CODES = "codes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Fitted:
     record: Record
     held_out: np.ndarray
     vitals: Vitals
+    sections: dict[str, Section]
 
 
 def fit(estimator: Autoencoder, X: Any) -> Fitted:
@@ -158,8 +166,19 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     chosen = np.flatnonzero(held_out)
     # Drawn, for files are sorted.
     few = numpy_generator(seed, "vitals").permutation(chosen)[:REBUILT]
-    vitals = measure(module, spec, sample, x[torch.from_numpy(few)].cpu(), learned)
-    return Fitted(spec, schema, module, record, chosen, vitals)
+    codes = in_chunks(module, sample, lambda rows: module.encode(rows).z)
+    vitals = measure(module, spec, sample, codes, x[torch.from_numpy(few)].cpu(), learned)
+    return Fitted(spec, schema, module, record, chosen, vitals, _of_codes(spec, codes))
+
+
+def _of_codes(spec: Spec, codes: torch.Tensor) -> dict[str, Section]:
+    """Return what is kept of the codes (n, code_size) of rows that were learned, for `sample`.
+
+    Plain codes have no prior, and their density takes its place (Ghosh et al. 2020).
+    """
+    if not isinstance(spec.bottleneck, Plain):
+        return {}
+    return {CODES: Section({}, GaussianDensity().fit(codes).arrays())}
 
 
 def _pretrain(

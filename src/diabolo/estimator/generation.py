@@ -9,8 +9,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.bottlenecks import Gaussian
-from diabolo.errors import SchemaError
-from diabolo.estimator.fitting import seed_of
+from diabolo.densities.normal import Normal
+from diabolo.errors import ModelError, SchemaError
+from diabolo.estimator.fitting import CODES, seed_of
 from diabolo.random import torch_generator
 from diabolo.spec import require
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def sample(model: Autoencoder, n: int, random_state: Any) -> Any:
-    """Decode codes drawn from the prior; see `Autoencoder.sample`."""
+    """Decode codes drawn from the prior, or their density; see `Autoencoder.sample`."""
     check_is_fitted(model)
+    bottleneck, section = model.spec_.bottleneck, model.sections_.get(CODES)
     require(
-        isinstance(model.spec_.bottleneck, Gaussian),
-        f"codes of {model.spec_.bottleneck!r} have no prior to draw from: train with "
+        isinstance(bottleneck, Gaussian) or section is not None,
+        f"codes of {bottleneck!r} have neither a prior nor a density to draw from: train with "
         "bottleneck=Gaussian(), or recipes.variational()",
     )
     require(
@@ -31,8 +33,15 @@ def sample(model: Autoencoder, n: int, random_state: Any) -> Any:
         f"n={n!r} must be a whole number ≥ 1",
     )
     generator = torch_generator(seed_of(random_state), "sample")
-    with torch.no_grad():
-        codes = model.module_.sample(int(n), generator)
+    if section is None:
+        with torch.no_grad():
+            codes = model.module_.sample(int(n), generator)
+    else:
+        try:
+            density = Normal.read(section.tensors, model.spec_.code_size)
+        except (LookupError, ValueError) as error:
+            raise ModelError(f"the section {CODES!r} is damaged: {error}") from None
+        codes = density.sample(int(n), generator).float()
     return model.schema_.decode(model._apply(codes, model._decoded).numpy())
 
 

@@ -187,6 +187,9 @@ class Jobs(FittedModel):
     def sample(self, n: int = 1, *, random_state: Any = None) -> Any:
         """Return new rows: codes drawn from the prior of a variational model, decoded.
 
+        Plain codes have none: there they come from a normal density of the codes of up to 10,000
+        rows that were learned (Ghosh et al. 2020, From variational to deterministic autoencoders).
+
         Parameters
         ----------
         n : int
@@ -201,7 +204,7 @@ class Jobs(FittedModel):
         Raises
         ------
         SpecError
-            If the codes have no prior.
+            If the codes have neither, as those of whole numbers, and sparse ones.
         """
         return generation.sample(self, n, random_state)
 

@@ -89,6 +89,7 @@ def measure(
     module: AutoencoderModule | Ensemble,
     spec: Spec,
     x: torch.Tensor,
+    codes: torch.Tensor,
     held_out: torch.Tensor,
     learned: int,
 ) -> Vitals:
@@ -96,12 +97,13 @@ def measure(
 
     Parameters
     ----------
+    codes : Tensor (n, code_size)
+        Of x.
     x, held_out : Tensor (n, *shape), (m, *shape)
         On the CPU.
     learned : int
         Of how many rows x are some.
     """
-    codes = in_chunks(module, x, lambda rows: module.encode(rows).z)
     few = x[:REBUILT]
     rebuilt = in_chunks(module, few, module.reconstruct)
     low, high = few.nan_to_num(math.inf).amin(dim=0), few.nan_to_num(-math.inf).amax(dim=0)

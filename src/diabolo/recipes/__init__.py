@@ -1,6 +1,13 @@
 """Named variants: short functions that return a configured estimator."""
 
-from diabolo.recipes.jobs import denoising, detecting, detecting_images, imputing, masked
+from diabolo.recipes.jobs import (
+    denoising,
+    detecting,
+    detecting_images,
+    detecting_robust,
+    imputing,
+    masked,
+)
 from diabolo.recipes.kinds import (
     contractive,
     convolutional,
@@ -26,6 +33,7 @@ RECIPES = {
     "imputing": imputing,
     "detecting": detecting,
     "detecting_images": detecting_images,
+    "detecting_robust": detecting_robust,
     "vector_quantised": vector_quantised,
     "semantic_hashing": semantic_hashing,
 }
@@ -38,6 +46,7 @@ __all__ = [
     "denoising",
     "detecting",
     "detecting_images",
+    "detecting_robust",
     "imputing",
     "masked",
     "semantic_hashing",

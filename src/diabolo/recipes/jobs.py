@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diabolo.augmentations import Shift
@@ -18,6 +19,9 @@ LEVELS = GaussianNoise((0.05, 0.7), logarithmic=True)
 FOLDS = Training(
     members=4, folds=True, batch_size=256, optimizer="adam", weight_decay=0.0, steps=600
 )
+NARROW = MLP((64,), skip=False)
+STRONG = GaussianNoise((0.5, 3.0), logarithmic=True)
+TRIMMED = dataclasses.replace(FOLDS, steps=60, trim=0.5)
 MOVED = Shift(2)
 HALF = Masking(0.5)
 PARTS = Masking((0.0, 0.8), missing=True)
@@ -139,6 +143,30 @@ def detecting(
         network=network,
         corruption=corruption,
         likelihood="mse" if likelihood == "auto" else likelihood,
+        training=training,
+        **options,
+    )
+
+
+def detecting_robust(
+    code_size: int | str = "auto",
+    *,
+    network: Any = NARROW,
+    corruption: Any = STRONG,
+    training: Any = TRIMMED,
+    **options: Any,
+) -> Autoencoder:
+    """Return an autoencoder for finding the anomalies among its own rows.
+
+    As `detecting`, but the nets are small, ``MLP((64,), skip=False)`` and a code of 64, the noise
+    is ``GaussianNoise((0.5, 3.0), logarithmic=True)``, and 60 steps leave the half of the rows out
+    that they know least: that is enough to learn what most rows have in common, and nothing by
+    heart.
+    """
+    return detecting(
+        64 if code_size == "auto" else code_size,
+        network=network,
+        corruption=corruption,
         training=training,
         **options,
     )

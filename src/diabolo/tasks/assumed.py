@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from diabolo import recipes
-from diabolo.corruptions import GaussianNoise
 from diabolo.densities import GaussianDensity
 from diabolo.estimator import Autoencoder
 from diabolo.estimator.defaults import SMALL_IMAGE
-from diabolo.networks import MLP
 from diabolo.training import Training
 
 #: What the rows of training are.
@@ -19,18 +17,6 @@ ASSUMED = ("clean", "contaminated")
 #: share of their own.
 MANY = 10_000
 
-#: What is trained where some rows are anomalies: for a few steps small nets, which learn what most
-#: rows have in common and nothing by heart, and not from the rows that they know least.
-ROBUST = {
-    "code_size": 64,
-    "network": MLP((64,), skip=False),
-    "corruption": GaussianNoise((0.5, 3.0), logarithmic=True),
-    "training__trim": 0.5,
-    "training__steps": 60,
-}
-ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
-
-
 #: Images up to which there are two nets that each leave out half of them, so that all of them say
 #: what is usual; with more a tenth is enough for that.
 FEW_IMAGES = 2_000
@@ -38,15 +24,16 @@ FEW_IMAGES = 2_000
 #: Numbers in the code of many images: they have more to tell apart, and enough to learn it from.
 MANY_CODE = 64
 
+ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
+
 
 def usual_model(training_data: str, X: Any) -> Autoencoder:
     """Return the autoencoder that is trained on X, unfitted."""
     shape, count = getattr(X, "shape", ()), _count(X)
     if len(shape) > 2:
         return _of_images(shape, count)
-    model = recipes.detecting()
-    if training_data == "contaminated":
-        model.set_params(**ROBUST)
+    contaminated = training_data == "contaminated"
+    model = recipes.detecting_robust() if contaminated else recipes.detecting()
     if count >= MANY:
         model.set_params(training__folds=False, training__members=2)
     return model
@@ -57,7 +44,7 @@ def _of_images(shape: tuple[int, ...], count: int) -> Autoencoder:
     if min(shape[1:3]) < SMALL_IMAGE:
         model.set_params(augmentation=None)
     if count < FEW_IMAGES:
-        model.set_params(training=Training(members=2, folds=True))
+        model.set_params(training=Training(members=2, folds=True, steps=150))
     return model
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from diabolo.densities import DENSITIES
-from diabolo.densities.normal import Normal
-from diabolo.densities.spread import BINS, Spread
+from diabolo.densities.normal import Normal, tensors_of
+from diabolo.densities.spread import Spread
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator import Autoencoder
 from diabolo.spec import from_json, require, to_json
@@ -37,17 +35,12 @@ def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibra
     params["density"] = to_json(detector.density, DENSITIES)
     params["random_state"] = detector.model_.spec_.seed
     tensors = {"scores": calibration.scores}
-    densities: dict[str, Normal | Spread] = {}
     if isinstance(oddness.normal, Features):
-        each = enumerate(oddness.normal.densities)
-        densities = {FEATURES.format(i): normal for i, normal in each}
-        densities[SPREAD] = oddness.normal.spread
-        tensors["usual"] = oddness.normal.usual.numpy()
+        for i, normal in enumerate(oddness.normal.densities):
+            tensors |= normal.arrays(FEATURES.format(i))
+        tensors |= oddness.normal.spread.arrays(SPREAD) | {"usual": oddness.normal.usual.numpy()}
     elif oddness.normal is not None:
-        densities[""] = oddness.normal
-    for prefix, density in densities.items():
-        for field in dataclasses.fields(density):
-            tensors[prefix + field.name] = getattr(density, field.name).numpy()
+        tensors |= oddness.normal.arrays()
     config = {"params": params, "level": calibration.level, "basis": detector.basis_}
     return Section(config, tensors)
 
@@ -94,41 +87,11 @@ def read_section(
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None
 
 
-def _normal(model: Autoencoder, tensors: dict[str, np.ndarray]) -> Normal | Features | None:
+def _normal(model: Autoencoder, arrays: dict[str, np.ndarray]) -> Normal | Features | None:
     """Return what a section says that errors are compared with, if with anything."""
-    if not any(name.startswith(SPREAD) for name in tensors):
-        d = math.prod(model.schema_.shape)
-        return _density(tensors, "", d) if "mean" in tensors else None
+    if not any(name.startswith(SPREAD) for name in arrays):
+        return Normal.read(arrays, math.prod(model.schema_.shape)) if "mean" in arrays else None
     width, members = int(model.module_.encoder.out_features), model.spec_.training.members
-    each = tuple(_density(tensors, FEATURES.format(i), width) for i in range(members))
-    shapes = {"low": (), "high": (), "variances": (BINS,), "overall": ()}
-    spread = Spread(*_tensors(tensors, SPREAD, shapes, ("overall",)))
-    (usual,) = _tensors(tensors, "", {"usual": (2,)}, ("usual",))
-    return Features(spread, each, usual)
-
-
-def _density(tensors: dict[str, np.ndarray], prefix: str, d: int) -> Normal:
-    """Return the density of rows of d values that a section holds."""
-    k = len(tensors[prefix + "variances"])
-    shapes = {"mean": (d,), "scale": (d,), "basis": (d, k), "variances": (k,), "rest": ()}
-    return Normal(*_tensors(tensors, prefix, shapes, ("scale", "variances", "rest")))
-
-
-def _tensors(
-    tensors: dict[str, np.ndarray],
-    prefix: str,
-    shapes: dict[str, tuple[int, ...]],
-    positive: tuple[str, ...],
-) -> list[torch.Tensor]:
-    """Return tensors of these shapes, finite and some of them positive."""
-    found = []
-    for name, shape in shapes.items():
-        array = tensors[prefix + name]
-        require(
-            array.shape == shape
-            and np.isfinite(array).all()
-            and (name not in positive or (array > 0).all()),
-            f"{prefix}{name} is not what it should be",
-        )
-        found.append(torch.from_numpy(array))
-    return found
+    each = tuple(Normal.read(arrays, width, FEATURES.format(i)) for i in range(members))
+    (usual,) = tensors_of(arrays, "", {"usual": (2,)}, ("usual",))
+    return Features(Spread.read(arrays, SPREAD), each, usual)

@@ -210,12 +210,21 @@ def test_plain_codes_are_drawn_from_their_density(tmp_path):
     spread = X.std(axis=0)
     np.testing.assert_allclose(np.cov((rows / spread).T), np.cov((X / spread).T), atol=0.25)
     learned = np.setdiff1d(np.arange(2000), model.held_out_)
-    density = GaussianDensity().fit(torch.from_numpy(model.transform(X)[learned]))
-    drawn = density.sample(4000, torch_generator(1, "sample")).float().numpy()
+    codes = torch.from_numpy(model.transform(X)[learned])
+    density = GaussianDensity().fit(codes)
+    drawn = density.sample(4000, torch_generator(1, "sample")).float()
+    drawn = drawn.clamp(codes.amin(dim=0), codes.amax(dim=0)).numpy()
     np.testing.assert_allclose(rows, model.inverse_transform(drawn), atol=1e-4)
     model.save(tmp_path / "m")
     again = load(tmp_path / "m")
     np.testing.assert_array_equal(again.sample(9, random_state=1), model.sample(9, random_state=1))
-    again.sections_["codes"].tensors["variances"][0] = -1
-    with pytest.raises(ModelError, match="variances"):
-        again.sample(1)
+    tensors = again.sections_["codes"].tensors
+    for name, broken in (
+        ("variances", -np.ones(2)),
+        ("rest", np.ones(3)),
+        ("mean", np.ones(2, int)),
+    ):
+        good, tensors[name] = tensors[name], broken
+        with pytest.raises(ModelError, match=name):
+            again.sample(1)
+        tensors[name] = good

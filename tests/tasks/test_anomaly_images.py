@@ -14,6 +14,8 @@ from diabolo.errors import ModelError
 from diabolo.networks import MLP
 from diabolo.store import Section
 from diabolo.tasks.assumed import usual_model
+from diabolo.tasks.calibration import Calibration
+from diabolo.tasks.oddness import measured
 from diabolo.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -23,7 +25,7 @@ def test_an_image_is_as_odd_as_its_errors_or_what_the_encoder_makes_of_it(tmp_pa
     images = datasets.load("digits").data
     model = recipes.detecting(32, max_epochs=20, network=MLP((32,)))
     found = AnomalyDetector(model, random_state=0).fit(images[:600])
-    new = np.concatenate([images[600:618], 255 - images[618:620]])
+    new = np.concatenate([images[600:618], 1 - images[618:620]])
     x = torch.from_numpy(found.model_.schema_.scaled(new))
     learned = found._oddness.normal
     with torch.no_grad():
@@ -59,7 +61,16 @@ def test_an_image_is_as_odd_as_its_errors_or_what_the_encoder_makes_of_it(tmp_pa
     short = good.tensors | {"features_1_mean": good.tensors["features_1_mean"][:-1]}
     some = {k: v for k, v in good.tensors.items() if not k.startswith("features_2")}
     negative = good.tensors | {"usual": -good.tensors["usual"]}
-    for tensors, name in ((short, "features_1_mean"), (some, "features_2"), (negative, "usual")):
+    spread = good.tensors | {"spread_variances": -good.tensors["spread_variances"]}
+    whole = good.tensors | {"features_0_mean": good.tensors["features_0_mean"].astype(np.int64)}
+    damaged = {
+        "features_1_mean": short,
+        "features_2": some,
+        "usual": negative,
+        "spread_variances": spread,
+        "features_0_mean": whole,
+    }
+    for name, tensors in damaged.items():
         again.model_.sections_ = {"anomaly": Section(good.config, tensors)}
         with pytest.raises(ModelError, match=name):
             AnomalyDetector.of(again.model_)
@@ -67,12 +78,38 @@ def test_an_image_is_as_odd_as_its_errors_or_what_the_encoder_makes_of_it(tmp_pa
 
 def test_reasons_are_the_errors_that_are_rare_where_they_are():
     images = datasets.load("digits").data
-    found = AnomalyDetector(Autoencoder(16, max_epochs=20), random_state=0).fit(images)
+    model = Autoencoder(16, max_epochs=20, random_state=0).fit(images)
+    by_squares = AnomalyDetector(model, density=None).fit(images)
+    found = AnomalyDetector(model).fit(images)
+    # Where values are rebuilt worst, and where they always are well.
+    squares = by_squares.contributions(images).mean(axis=0)
+    worst, corner = np.unravel_index(squares.argmax(), squares.shape), (0, 0)
     image = images[:1].copy()
-    image[0, 0, 0] = 255  # a corner that is black in all digits
-    shares = found.contributions(image)[0]
-    assert shares.shape == (8, 8) and shares.sum() == pytest.approx(1)
-    assert np.unravel_index(shares.argmax(), shares.shape) == (0, 0)
+    image[0, *worst] = (model.reconstruct(images[:1])[0, *worst] + 0.4) % 1
+    image[0, *corner] = 0.3  # black in all digits
+    plain, weighted = by_squares.contributions(image)[0], found.contributions(image)[0]
+    assert weighted.shape == (8, 8) and weighted.sum() == pytest.approx(1)
+    assert weighted[corner] / weighted[worst] > 2 * plain[corner] / plain[worst]
+
+
+def test_rows_are_measured_by_the_others_so_that_few_keep_the_rate_too():
+    rng = np.random.default_rng(0)
+    far = np.exp(rng.normal(size=(30, 2)))
+    usual, scores = measured(far)
+    np.testing.assert_allclose(usual, np.quantile(far, 0.999, axis=0))
+    for i, row in enumerate(far):
+        errors, features = row / np.quantile(np.delete(far, i, axis=0), 0.999, axis=0)
+        assert scores[i] == pytest.approx(-features - 10 * max(0, errors - 1))
+    assert measured(far[:1])[1].shape == (1,)
+    flagged = []
+    for _ in range(400):
+        shared = rng.normal(size=(99 + 200, 1))
+        far = np.exp(shared + rng.normal(size=(99 + 200, 2)))
+        usual, scores = measured(far[:99])
+        new = far[99:] / usual
+        odd = new[:, 1] + 10 * np.maximum(0, new[:, 0] - 1)
+        flagged.append((-odd < Calibration.by_rate(scores, 0.01).offset).mean())
+    assert np.mean(flagged) < 0.012
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -115,7 +152,7 @@ def test_what_is_no_digit_at_all_is_odder_than_digits():
 def test_what_images_are_judged_by_goes_by_their_number_and_size():
     def of(n, *shape):
         model = usual_model("clean", np.empty((n, *shape), np.uint8))
-        return model.code_size, model.augmentation, getattr(model.training, "members", 1)
+        return model.code_size, model.augmentation, model.training.members
 
     assert of(5_000, 28, 28) == (16, Shift(2), 1)
     assert of(500, 28, 28) == (16, Shift(2), 2)

@@ -24,7 +24,7 @@ BASIS = {
     "held out": "rows that the model did not learn from",
     "folds": "rows, each judged by those that did not learn from it",
     "given": "rows, from which the model learned too where it had no others: expect more false "
-    "alarms, or train with --recipe detecting",
+    "alarms, or train with a recipe for detecting",
     "training": "rows of training",
 }
 
@@ -71,7 +71,8 @@ def detect(
 ) -> None:
     """Find the rows of DATA that are unlike those that MODEL learned from, and say why.
 
-    Any model will do; one of `diabolo train --recipe detecting` is made for it.
+    Any model will do; those of `diabolo train --recipe detecting`, detecting_images and
+    detecting_robust are made for it.
     """
     from diabolo import AnomalyDetector
     from diabolo.data.writers import check, write

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from diabolo.spec import require
+
+#: A fitted density: a dataclass of tensors.
+D = TypeVar("D", bound=Any)
 
 #: Rounds in which the nearest rows are chosen anew, at most; they usually stay after a few.
 ROUNDS = 20
@@ -85,16 +88,22 @@ class Normal:
         KeyError, SpecError
             If arrays are missing, or could not have been written.
         """
-        k = len(arrays[prefix + "variances"])
+        k = arrays[prefix + "variances"].size
         shapes = {"mean": (d,), "scale": (d,), "basis": (d, k), "variances": (k,), "rest": ()}
         return cls(*tensors_of(arrays, prefix, shapes, ("scale", "variances", "rest")))
 
     def to(self, like: torch.Tensor) -> Normal:
         """Return the density with numbers of the type of a tensor, where that one is."""
-        return Normal(*(getattr(self, f.name).to(like) for f in dataclasses.fields(self)))
+        return moved(self, like)
 
     def _standardised(self, x: torch.Tensor) -> torch.Tensor:
         return ((x - self.mean) / self.scale).nan_to_num(0.0)
+
+
+def moved(density: D, like: torch.Tensor) -> D:
+    """Return a fitted density with numbers of the type of a tensor, where that one is."""
+    fields = dataclasses.fields(density)
+    return type(density)(*(getattr(density, field.name).to(like) for field in fields))
 
 
 def arrays_of(density: Any, prefix: str) -> dict[str, np.ndarray]:
@@ -115,6 +124,7 @@ def tensors_of(
         array = arrays[prefix + name]
         require(
             array.shape == shape
+            and array.dtype == np.float64
             and bool(np.isfinite(array).all())
             and (name not in positive or bool((array > 0).all())),
             f"{prefix}{name} is not what it should be",

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from diabolo.densities.normal import arrays_of, tensors_of
+from diabolo.densities.normal import arrays_of, moved, tensors_of
+from diabolo.spec import require
 
 #: Equal parts that the range of what is expected is cut into.
 BINS = 32
@@ -60,11 +61,14 @@ class Spread:
     def read(cls, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Spread:
         """Return the spread that was written so; raise as `Normal.read` does."""
         shapes = {"low": (), "high": (), "variances": (BINS,), "overall": ()}
-        return cls(*tensors_of(arrays, prefix, shapes, ("overall",)))
+        found = cls(*tensors_of(arrays, prefix, shapes, ("overall",)))
+        sound = bool((found.variances >= 0).all()) and bool(found.low <= found.high)
+        require(sound, f"{prefix}variances or {prefix}low are not what they should be")
+        return found
 
     def to(self, like: torch.Tensor) -> Spread:
         """Return the spread with numbers of the type of a tensor, where that one is."""
-        return Spread(*(getattr(self, f.name).to(like) for f in dataclasses.fields(self)))
+        return moved(self, like)
 
 
 def spread_of(errors: torch.Tensor, expected: torch.Tensor) -> Spread:
@@ -86,4 +90,4 @@ def spread_of(errors: torch.Tensor, expected: torch.Tensor) -> Spread:
 def _part(expected: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
     """Return which part of the range each expected value lies in; the ends go on beyond it."""
     width = (high - low).clamp(min=1e-12)
-    return (((expected - low) / width) * BINS).clamp(0, BINS - 1).long()
+    return ((expected - low) / width * BINS).nan_to_num().clamp(0, BINS - 1).long()

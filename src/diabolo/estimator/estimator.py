@@ -90,7 +90,8 @@ class Autoencoder(Jobs):
     vitals_ : Vitals
         What `diagnose` judges.
     sections_ : dict of str to Section
-        What tasks have learned beside the model, where it comes from a folder that holds such.
+        What is kept beside the model: the density of its codes, which `sample` draws from, and
+        what tasks have learned, where it comes from a folder that holds such.
     module_ : AutoencoderModule or Ensemble
         The torch module. With ``Training(members=…)`` it is an ensemble: codes are those of its
         best member, reconstructions and log-probabilities are means over all of them.

@@ -52,6 +52,9 @@ SAMPLE, SAMPLE_VALUES, SAMPLE_LEAST = 10_000, 1 << 25, 128
 #: The section of a model's folder that holds the density of its codes.
 CODES = "codes"
 
+#: Numbers, and rows at least, that this density is fitted to: of wide codes it would take seconds.
+CODE_VALUES, CODE_ROWS = 1 << 20, 500
+
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
@@ -178,7 +181,9 @@ def _of_codes(spec: Spec, codes: torch.Tensor) -> dict[str, Section]:
     """
     if not isinstance(spec.bottleneck, Plain):
         return {}
-    return {CODES: Section({}, GaussianDensity().fit(codes).arrays())}
+    rows = codes[: max(CODE_ROWS, CODE_VALUES // spec.code_size)].double()
+    ends = {"low": rows.amin(dim=0).numpy(), "high": rows.amax(dim=0).numpy()}
+    return {CODES: Section({}, GaussianDensity().fit(rows).arrays() | ends)}
 
 
 def _pretrain(

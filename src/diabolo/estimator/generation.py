@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.bottlenecks import Gaussian
-from diabolo.densities.normal import Normal
+from diabolo.densities.normal import Normal, tensors_of
 from diabolo.errors import ModelError, SchemaError
 from diabolo.estimator.fitting import CODES, seed_of
 from diabolo.random import torch_generator
@@ -37,11 +37,14 @@ def sample(model: Autoencoder, n: int, random_state: Any) -> Any:
         with torch.no_grad():
             codes = model.module_.sample(int(n), generator)
     else:
+        size = model.spec_.code_size
         try:
-            density = Normal.read(section.tensors, model.spec_.code_size)
+            density = Normal.read(section.tensors, size)
+            low, high = tensors_of(section.tensors, "", {"low": (size,), "high": (size,)}, ())
         except (LookupError, ValueError) as error:
             raise ModelError(f"the section {CODES!r} is damaged: {error}") from None
-        codes = density.sample(int(n), generator).float()
+        # Codes of sigmoid units, say, are never beyond 1.
+        codes = density.sample(int(n), generator).clamp(low, high).float()
     return model.schema_.decode(model._apply(codes, model._decoded).numpy())
 
 

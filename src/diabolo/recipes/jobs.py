@@ -23,6 +23,7 @@ NARROW = MLP((64,), skip=False)
 STRONG = GaussianNoise((0.5, 3.0), logarithmic=True)
 TRIMMED = dataclasses.replace(FOLDS, steps=60, trim=0.5)
 MOVED = Shift(2)
+HALVES = Training(members=2, folds=True)
 HALF = Masking(0.5)
 PARTS = Masking((0.0, 0.8), missing=True)
 
@@ -162,6 +163,18 @@ def detecting_robust(
     is ``GaussianNoise((0.5, 3.0), logarithmic=True)``, and 60 steps leave the half of the rows out
     that they know least: that is enough to learn what most rows have in common, and nothing by
     heart.
+
+    Parameters
+    ----------
+    code_size : int or "auto"
+        "auto" is 64.
+    network, corruption, training, **options
+        As in `detecting`.
+
+    Returns
+    -------
+    Autoencoder
+        Not fitted.
     """
     return detecting(
         64 if code_size == "auto" else code_size,
@@ -173,20 +186,28 @@ def detecting_robust(
 
 
 def detecting_images(
-    code_size: int | str = "auto", *, augmentation: Any = MOVED, **options: Any
+    code_size: int | str = "auto",
+    *,
+    augmentation: Any = MOVED,
+    training: Any = HALVES,
+    **options: Any,
 ) -> Autoencoder:
     """Return an autoencoder for finding anomalies among images.
 
     Its code is narrow, for what the encoder makes of an image has to be about the kind that it
-    learned, and images are moved about, so that where they are is no part of it.
-    `AnomalyDetector` judges with it.
+    learned, and images are moved about, so that where they are is no part of it. There are two that
+    leave out half of the images each, so that all can say what is usual; from two thousand on it is
+    enough that one leaves out a tenth, ``training=Training()``. `AnomalyDetector` judges with it.
 
     Parameters
     ----------
     code_size : int or "auto"
         "auto" is 16.
     augmentation : Augmentation, str or None
-        ``Shift(2)`` by default; None for series, and for images that must stay where they are.
+        ``Shift(2)`` by default; None for series, for images of few pixels, and for those that must
+        stay where they are.
+    training : Training
+        By default two members that each leave out half of the rows.
     **options
         Any other option of `Autoencoder`.
 
@@ -196,4 +217,4 @@ def detecting_images(
         Not fitted.
     """
     size = 16 if code_size == "auto" else code_size
-    return autoencoder(size, augmentation=augmentation, **options)
+    return autoencoder(size, augmentation=augmentation, training=training, **options)

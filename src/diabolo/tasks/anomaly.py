@@ -62,9 +62,10 @@ class AnomalyDetector(OutlierMixin, Task):
     ----------
     model : Autoencoder, optional
         A fitted one is used as it is; an unfitted one is trained. By default
-        ``recipes.detecting()``, which is small with "contaminated" data; for arrays of more than
-        two axes ``recipes.detecting_images()``, with a code of 64 from 10,000 images on.
-        scikit-learn's `clone` takes the fit away; ``FrozenEstimator(model)`` keeps it.
+        ``recipes.detecting()``, or with "contaminated" data ``recipes.detecting_robust()``; for
+        arrays of more than two axes ``recipes.detecting_images()``, one net from 2,000 on, and a
+        code of 64 from 10,000. scikit-learn's `clone` takes the fit away;
+        ``FrozenEstimator(model)`` keeps it.
     training_data : {"clean", "contaminated"}, default "clean"
         "clean": (nearly) all rows are normal. "contaminated": up to a third may be anomalies,
         nobody knows which.

@@ -43,6 +43,9 @@ PARTS = 5
 #: distance of errors beyond that counts, in those of features.
 USUAL, BEYOND = 0.999, 10.0
 
+#: The least distance that others are measured by.
+TINY = 1e-12
+
 
 @dataclasses.dataclass(frozen=True)
 class Features:
@@ -100,8 +103,9 @@ class Oddness:
     def contributions(self, rows: torch.Tensor | Rows) -> np.ndarray:
         """Return how odd the errors of each cell of scaled rows are, (n, cells).
 
-        A row's sum is the squared distance of its errors from the mean of the density, or the sum
-        of their squares. Features belong to no cell.
+        A row's sum is the squared distance of its errors from the mean of the density; of images
+        and series the sum of their squares, each over what is usual of it; or of all squares.
+        Features belong to no cell.
         """
 
         def of(x: torch.Tensor) -> torch.Tensor:
@@ -188,50 +192,60 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
     if own and len(held_out):
         order = order[np.isin(order, held_out, invert=True)]
     # Densities are fitted to some; all are scored, within reason.
-    few, judged = order[: _most(model, VALUES)], np.sort(order[: _most(model, SCORED)])
+    few, judged = order[: _most(model, VALUES)], order[: _most(model, SCORED)]
     by_folds = own and training.folds and not len(held_out)
     if by_folds:
         folds = folds_of(n, training.members, model.spec_.seed)
     else:
         folds = np.empty(n, np.int64)
         folds[order] = np.arange(len(order)) % PARTS
-    x = rows[torch.from_numpy(few)]
-    typical = _variance(x)
-    errors, expected = model._apply(
-        x, lambda x: torch.stack(Oddness(model, None)._errors(x), 1)
-    ).unbind(1)
-    if by_folds:
-        # Only the member that never saw a row speaks of it.
-        own_member = torch.arange(len(few)), torch.from_numpy(folds[few])
-        errors, expected = errors[own_member][:, None], expected[own_member][:, None]
+    images, all_members = model.module_.cells.kind != "table", Oddness(model, None)
 
-    def outside(numbers: np.ndarray, fold: int | None) -> np.ndarray:
+    def outside(numbers: np.ndarray, fold: int | None) -> torch.Tensor:
         """Return which of the rows lie in other folds; all, if none does."""
         others = folds[numbers] != fold if fold is not None else np.ones(len(numbers), bool)
-        return others if others.any() else ~others
+        return torch.from_numpy(others if others.any() else ~others)
+
+    def of_their_folds(of_members: torch.Tensor) -> torch.Tensor:
+        """Return what is left where only the member that never saw a row speaks of it."""
+        if not by_folds:
+            return of_members
+        return of_members[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
 
     @functools.cache
+    def errors() -> tuple[torch.Tensor, torch.Tensor, float]:
+        x = rows[torch.from_numpy(few)]
+        both = model._apply(x, lambda x: torch.stack(all_members._errors(x), 1)).unbind(1)
+        left, expected = map(of_their_folds, both)
+        return left, expected, _variance(x)
+
+    @functools.cache
+    def features() -> torch.Tensor:
+        most = VALUES // (model.module_.encoder.out_features * training.members)
+        seen = torch.from_numpy(judged[: max(1, most)])
+        return model._apply(rows[seen], all_members._features)
+
     def of_features(member: int, fold: int | None) -> Normal:
         assert density is not None
-        chosen = order[outside(order, fold)][: VALUES // model.module_.encoder.out_features]
-        look = Oddness(model, None, member=member)._features
-        return density.fit(model._apply(rows[torch.from_numpy(chosen)], look)[:, 0])
+        seen = features()[:, member]
+        return density.fit(seen[outside(judged[: len(seen)], fold)])
 
     def judging(fold: int | None) -> Oddness:
         member = fold if by_folds else None
         if density is None:
             return Oddness(model, None, member)
-        others = torch.from_numpy(outside(few, fold))
-        if model.module_.cells.kind == "table":
-            return Oddness(model, density.fit(errors[others].flatten(0, 1), typical), member)
+        left, expected, variance = errors()
+        others = outside(few, fold)
+        if not images:
+            return Oddness(model, density.fit(left[others].flatten(0, 1), variance), member)
         speaking = range(training.members) if member is None else (member,)
         # New rows are judged by the same densities as those that no member learned from.
         each = tuple(of_features(k, k if by_folds else fold) for k in speaking)
-        spread = spread_of(errors[others], expected[others])
-        return Oddness(model, Features(spread, each, torch.ones(2)), member)
+        spread = spread_of(left[others], expected[others])
+        return Oddness(model, Features(spread, each, torch.ones(2, dtype=torch.float64)), member)
 
     if own and len(held_out):
-        judges, basis = [(judging(None), held_out)], "held out"
+        judges, basis = [(judging(None), held_out[: _most(model, SCORED)])], "held out"
     else:
         inside = [(fold, judged[folds[judged] == fold]) for fold in np.unique(folds[judged])]
         judges = [(judging(int(fold)), numbers) for fold, numbers in inside]
@@ -241,10 +255,32 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         scores = [judge.scores(rows[torch.from_numpy(numbers)]) for judge, numbers in judges]
         return Found(oddness, np.concatenate(scores), basis)
     distances = [judge.distances(rows[torch.from_numpy(numbers)]) for judge, numbers in judges]
-    far = np.concatenate(distances)  # (m, 2)
-    usual = np.quantile(far, USUAL, axis=0).clip(min=1e-12)
-    features = dataclasses.replace(oddness.normal, usual=torch.from_numpy(usual))
-    return Found(Oddness(model, features), -_farness(far / usual), basis)
+    usual, scores_of_all = measured(np.concatenate(distances))
+    known = dataclasses.replace(oddness.normal, usual=torch.from_numpy(usual))
+    return Found(Oddness(model, known), scores_of_all, basis)
+
+
+def measured(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what few normal rows have of the distances (m, 2), (2,), and the rows' scores, (m,).
+
+    Each row is measured by the others, as a new one is by all of them: by itself too it would never
+    be unusual.
+    """
+    usual = np.quantile(distances, USUAL, axis=0).clip(min=TINY)
+    last = len(distances) - 2
+    if last < 0:
+        return usual, -_farness(distances / usual)
+    place = distances.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    ordered = np.sort(distances, axis=0)
+
+    def among_others(k: int) -> np.ndarray:
+        """Return the k-th smallest distance of all rows but each, (m, 2)."""
+        return np.take_along_axis(ordered, k + (place <= k), axis=0)
+
+    below, share = divmod(USUAL * last, 1)
+    low, high = among_others(int(below)), among_others(min(int(below) + 1, last))
+    by_others = low + share * (high - low)
+    return usual, -_farness(distances / by_others.clip(min=TINY))
 
 
 def _farness(distances: np.ndarray) -> np.ndarray:

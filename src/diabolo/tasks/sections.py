@@ -80,17 +80,21 @@ def read_section(
         )
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
-        oddness = Oddness(model, _normal(model, section.tensors))
+        oddness = Oddness(model, _normal(model, params["density"], section.tensors))
         return params, oddness, Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None
 
 
-def _normal(model: Autoencoder, arrays: dict[str, np.ndarray]) -> Normal | Features | None:
+def _normal(
+    model: Autoencoder, density: Any, arrays: dict[str, np.ndarray]
+) -> Normal | Features | None:
     """Return what a section says that errors are compared with, if with anything."""
-    if not any(name.startswith(SPREAD) for name in arrays):
-        return Normal.read(arrays, math.prod(model.schema_.shape)) if "mean" in arrays else None
+    if density is None:
+        return None
+    if model.schema_.kind == "table":
+        return Normal.read(arrays, math.prod(model.schema_.shape))
     width, members = int(model.module_.encoder.out_features), model.spec_.training.members
     each = tuple(Normal.read(arrays, width, FEATURES.format(i)) for i in range(members))
     (usual,) = tensors_of(arrays, "", {"usual": (2,)}, ("usual",))

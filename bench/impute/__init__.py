@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.frame import Result, table, timed
@@ -94,7 +95,7 @@ def compared(name: str, figures: pd.DataFrame) -> Section:
         for _, setting in figures.groupby("pattern", sort=False):
             seeds = setting.pivot(index="seed", columns="filler", values=measure)
             lag, noise = behind(error(seeds))
-            good, settings = good + int(lag <= noise), settings + 1
+            good, settings = good + int(lag <= np.nan_to_num(noise)), settings + 1
         section.metrics[f"{name}_{measure}_error_over_best"] = ratio_to_best(error(means))
         section.texts += [f"{title}:", table(["", *means.columns], lines)]
     section.metrics[f"{name}_settings_best_or_within_noise"] = good

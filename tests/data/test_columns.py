@@ -27,6 +27,14 @@ CELLS = {
     "text": (["b", None, "b", "a"], Categorical(("b",))),
     "digits": (["1.5", "?", "2", "3"], Numeric()),
     "when": (DAYS, Date((DAY, 7 * DAY, 365.2425 * DAY))),
+    "written": (
+        ["2024-01-01", None, "2024-02-15", "2026-03-01"],
+        Date((7 * DAY, 365.2425 * DAY), days=True),
+    ),
+    "clock": (
+        ["2024-01-01 06:30:00", None, "2024-01-02 07:00:05", "2024-01-03 00:00:00"],
+        Date((DAY,)),
+    ),
     "length": ([dt.timedelta(hours=h) if h else None for h in (1, 0, 3, 2)], Numeric()),
 }
 BACKENDS = {
@@ -130,12 +138,34 @@ def test_points_in_time_have_their_place_in_day_week_and_year():
         ([3.5] * 5, Numeric(), ""),
         (["a", "b"] * 9 + ["c"], Categorical(("a", "b")), "1 rare"),
         ([0, 0, 0], Numeric(), ""),
-        ([dt.date(2024, 1, 1), dt.date(2024, 1, 3)], Date(()), ""),
+        ([dt.date(2024, 1, 1), dt.date(2024, 1, 3)], Date((), days=True), ""),
+        (["2024-01-01", "?", "2024-01-03T05:00"], Date((DAY,)), "dates written"),
     ],
 )
 def test_columns_are_taken_for_what_they_look_like(cells, kind, note):
     found = find("x", pa.array(cells))
     assert found.column == kind and note in found.note
+
+
+@pytest.mark.parametrize("length", [1, 7, 1000])
+def test_the_first_cell_that_is_none_is_named(length):
+    row = 2 * length // 3
+    for column, good, bad, message in (
+        (Date(), "2024-05-12", "2030-13-45", "no date"),
+        (Numeric(), "3.5", "abc", "no number"),
+    ):
+        cells = [good] * length
+        cells[row] = bad
+        cells[-1] = cells[-1] if row == length - 1 else "also not"
+        with pytest.raises(DataError, match=f"row {row} holds '{bad}', which is {message}"):
+            column.read(pa.array(cells))
+
+
+def test_days_are_filled_with_days():
+    assert Date((), days=True).write(np.array([0.4 * DAY, 1.6 * DAY])).to_pylist() == [
+        dt.datetime(1970, 1, 1),
+        dt.datetime(1970, 1, 3),
+    ]
 
 
 def test_what_the_user_says_counts():

@@ -102,6 +102,16 @@ def test_too_few_rows_for_a_rate_are_told():
         small(false_alarm_rate=0.1).fit(plane(60))
 
 
+@pytest.mark.parametrize("frame", [False, True])
+def test_a_value_that_hides_all_others_is_told(frame):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    X[7, 1] = 1e4
+    data = pd.DataFrame(X, columns=[*"abc"]) if frame else X
+    model = recipes.detecting(random_state=0, max_epochs=1)
+    with pytest.warns(HealthWarning, match=f"column {'.b.' if frame else 1} has more than half"):
+        AnomalyDetector(model, false_alarm_rate=0.1).fit(data)
+
+
 def test_contamination_is_the_share_of_the_rows_of_training():
     X = np.concatenate([plane(270), plane(30, seed=2, broken=True)])
     found = small(contamination=0.1).fit(X)

@@ -92,19 +92,27 @@ def test_reasons_are_the_errors_that_are_rare_where_they_are():
     assert weighted[corner] / weighted[worst] > 2 * plain[corner] / plain[worst]
 
 
+def test_images_that_are_all_alike_are_not_odd():
+    images = np.full((60, 9, 9), 7, np.uint8)
+    model = recipes.detecting_images(augmentation=None, max_epochs=30)
+    found = AnomalyDetector(model, false_alarm_rate=0.05, random_state=0).fit(images)
+    assert (found.predict(images[:3]) == 1).all()
+    assert found.predict(images[:1] * 30) == -1
+
+
 def test_rows_are_measured_by_the_others_so_that_few_keep_the_rate_too():
     rng = np.random.default_rng(0)
-    far = np.exp(rng.normal(size=(30, 2)))
+    far = 9 * np.exp(rng.normal(size=(30, 2)))
     usual, scores = measured(far)
     np.testing.assert_allclose(usual, np.quantile(far, 0.999, axis=0))
     for i, row in enumerate(far):
         errors, features = row / np.quantile(np.delete(far, i, axis=0), 0.999, axis=0)
-        assert scores[i] == pytest.approx(-features - 10 * max(0, errors - 1))
+        assert scores[i] == pytest.approx(-features - 10 * max(0, errors - 1), abs=1e-5)
     assert measured(far[:1])[1].shape == (1,)
     flagged = []
     for _ in range(400):
         shared = rng.normal(size=(99 + 200, 1))
-        far = np.exp(shared + rng.normal(size=(99 + 200, 2)))
+        far = 50 * np.exp(shared + rng.normal(size=(99 + 200, 2)))
         usual, scores = measured(far[:99])
         new = far[99:] / usual
         odd = new[:, 1] + 10 * np.maximum(0, new[:, 0] - 1)

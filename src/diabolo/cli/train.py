@@ -34,12 +34,14 @@ SINGLE = {name: part for name, part in CORRUPTIONS.items() if name != "chain"}
 #: Where a model goes if nobody says so: it is refused.
 NOWHERE = Path()
 
+#: The context of a call from Python.
+NOBODY: Any = None
+
 main, reading = options.main, options.reading
 model, loop = options.Panel("Model"), options.Panel("Training loop")
 
 
 def train(
-    context: typer.Context,
     data: options.Data,
     out: Annotated[Path, main.option("Folder to write.", "--out", "-o", metavar="MODEL")] = NOWHERE,
     quiet: Annotated[bool, main.flag("Show no progress.", "--quiet", "-q")] = False,
@@ -98,6 +100,7 @@ def train(
     header: options.Header = None,
     size: options.Size = None,
     key: options.Key = None,
+    context: typer.Context = NOBODY,
 ) -> None:
     """Fit an autoencoder to DATA and write it to a folder.
 
@@ -137,7 +140,7 @@ def train(
     )
     training = _training(
         own.get("training", Training()),
-        lambda name: getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE",
+        _said_in(context),
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -236,6 +239,16 @@ def _code(bottleneck: Any, activation: str | None) -> dict[str, Any]:
         f"--code-activation is for plain codes, and the bottleneck is {bottleneck!r}",
     )
     return {"bottleneck": Plain(activation)}
+
+
+def _said_in(context: Any) -> Callable[[str], bool]:
+    """Return what tells whether an option was said in the shell."""
+
+    def said(name: str) -> bool:
+        source = context.get_parameter_source(name) if context is not None else None
+        return source is not None and source.name == "COMMANDLINE"
+
+    return said
 
 
 def _training(own: Any, said: Callable[[str], bool], **options: Any) -> Any:

@@ -182,9 +182,12 @@ class Date(Column):
     ----------
     periods : tuple of float
         In seconds; a cell has sine and cosine of its place in each.
+    days : bool
+        Whether all are whole days.
     """
 
     periods: Any = ()
+    days: bool = False
 
     kind: ClassVar[str] = "date"
 
@@ -193,11 +196,13 @@ class Date(Column):
         return 1 + 2 * len(self.periods)
 
     def read(self, column: pa.Array) -> np.ndarray:
-        return numbers(column)
+        return seconds(column)
 
     def write(self, cells: np.ndarray) -> pa.Array:
         import pyarrow as pa
 
+        if self.days:
+            cells = np.round(cells / DAY) * DAY
         return pa.array(np.round(cells * 1e6).astype("datetime64[us]"))
 
     def expand(self, cells: np.ndarray) -> np.ndarray:
@@ -217,7 +222,6 @@ def numbers(column: pa.Array) -> np.ndarray:
     Points in time are seconds since 1970, durations and times of the day seconds.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -230,14 +234,49 @@ def numbers(column: pa.Array) -> np.ndarray:
             column = column.cast(pa.time64("us"))
         unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
         return _floats(column.cast(pa.int64())) / unit
-    if is_text(kind):
-        text = pc.utf8_trim_whitespace(column)
-        nothing = pc.is_in(text, value_set=pa.array(NOTHING, type=text.type))
-        column = pc.if_else(nothing, pa.scalar(None, text.type), text)
-    try:
-        return _floats(column)
-    except pa.ArrowInvalid as error:
-        raise DataError(str(error)) from None
+    return _floats(_parsed(column, pa.float64(), "number") if is_text(kind) else column)
+
+
+def seconds(column: pa.Array) -> np.ndarray:
+    """Return points in time, or text that spells them (ISO 8601), as seconds since 1970 (n,)."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if is_text(column.type):
+        column = _parsed(column, pa.timestamp("us"), "date")
+    return numbers(column)
+
+
+def _parsed(column: pa.Array, kind: pa.DataType, called: str) -> pa.Array:
+    """Return text as what it spells.
+
+    Raises
+    ------
+    DataError
+        If a cell spells something else: the first of them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(column)
+    nothing = pc.is_in(text, value_set=pa.array(NOTHING, type=text.type))
+    text = pc.if_else(nothing, pa.scalar(None, text.type), text)
+
+    def spells(first: int, last: int) -> bool:
+        try:
+            text.slice(first, last - first).cast(kind)
+        except pa.ArrowInvalid:
+            return False
+        return True
+
+    if spells(0, len(text)):
+        return text.cast(kind)
+    first, last = 0, len(text)
+    while last - first > 1:
+        middle = (first + last) // 2
+        first, last = (middle, last) if spells(first, middle) else (first, middle)
+    raise DataError(f"row {first} holds {text[first].as_py()!r}, which is no {called}")
 
 
 def _floats(column: pa.Array) -> np.ndarray:
@@ -297,6 +336,11 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
             return pa.array(seconds).cast(kind, safe=False)
     if pa.types.is_boolean(column.type) and not pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
+    if pa.types.is_timestamp(column.type) and is_text(kind):
+        days = column.cast(pa.date32(), safe=False)
+        # As people write them: without a time where all are days.
+        whole = days.cast(column.type).equals(column)
+        column = days if whole else column.cast(pa.timestamp("s"), safe=False)
     return column.cast(kind, safe=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from diabolo.data.columns import (
     is_nothing,
     is_text,
     numbers,
+    seconds,
 )
 from diabolo.data.containers import arrow_column, as_frame
 from diabolo.errors import DataError, SchemaWarning, SpecError
@@ -152,16 +153,25 @@ def _of_text(name: str, column: pa.Array) -> Found:
     if ordered:
         return Found(name, Ordinal(tuple(_ordered(column, levels))))
     if isinstance(levels[0], str) and not pa.types.is_dictionary(column.type):
-        try:
-            numbers(pa.array(levels))
-        except DataError:
-            pass
-        else:
+        if _spells(numbers, levels):
             return Found(name, Numeric(), "numbers written as text")
+        if _spells(seconds, levels):
+            return Found(name, _date(column), "dates written as text")
     total = int(counts.sum())
     if len(levels) > max(FEW, OWN * total):
         return Found(name, None, f"{len(levels):,} levels in {total:,} cells: a name or free text")
     return _categorical(name, levels, counts)
+
+
+def _spells(read: Callable[[pa.Array], np.ndarray], levels: list[Any]) -> bool:
+    """Return whether all levels are text that can be read so."""
+    import pyarrow as pa
+
+    try:
+        read(pa.array(levels))
+    except DataError:
+        return False
+    return True
 
 
 def _levels(column: pa.Array) -> tuple[list[Any], np.ndarray]:
@@ -200,7 +210,7 @@ def _plain(column: pa.Array) -> Any:
 
 
 def _date(column: pa.Array) -> Date:
-    cells = numbers(column)
+    cells = seconds(column)
     there = cells[~np.isnan(cells)]
     span = float(np.ptp(there)) if len(there) else 0.0
     periods = []
@@ -210,7 +220,7 @@ def _date(column: pa.Array) -> Date:
         periods.append(7 * DAY)
     if span > YEAR:
         periods.append(YEAR)
-    return Date(tuple(periods))
+    return Date(tuple(periods), days=bool(len(there)) and not (there % DAY).any())
 
 
 def find_columns(data: Any, said: Mapping[str, str] | None) -> tuple[Found, ...] | None:

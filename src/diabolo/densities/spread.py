@@ -17,6 +17,9 @@ BINS = 32
 #: Values at each end that have no say in what that range is.
 ENDS = 0.001
 
+#: Variance that there is at least: deviations of a thousandth of the range are none.
+LEAST = 1e-6
+
 #: Values that a part has at least, or else it goes by the mean of all.
 FEW = 100
 
@@ -76,7 +79,7 @@ def spread_of(errors: torch.Tensor, expected: torch.Tensor) -> Spread:
     known = ~errors.isnan()
     squares, expected = errors[known].double().square(), expected[known].double()
     overall = squares.mean() if len(squares) else squares.new_tensor(1.0)
-    overall = overall.clamp(min=1e-12)
+    overall = overall.clamp(min=LEAST)
     ordered = expected.sort().values if len(expected) else expected.new_zeros(1)
     ends = round(ENDS * (len(ordered) - 1))
     low, high = ordered[ends], ordered[len(ordered) - 1 - ends]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ codes = detector.model_.transform(X)
 diabolo detect path/to/this/folder data.csv --top 20
 ```
 """
+
+
+#: Rows from which on one value that makes up most of its column's variance is told of.
+GIANT = 20
 
 
 class AnomalyDetector(OutlierMixin, Task):
@@ -155,6 +160,7 @@ class AnomalyDetector(OutlierMixin, Task):
         fitted = self._fitted()
         self._use(self._trained(X) if fitted is None else fitted)
         rows = self._rows(X, file)
+        self._warn_of_giants(len(rows))
         found = find(self.model_, density, rows)
         self._oddness = found.oddness
         if self.contamination is None:
@@ -320,7 +326,30 @@ class AnomalyDetector(OutlierMixin, Task):
     def _trained(self, X: Any) -> Autoencoder:
         """Return a model that has learned from X."""
         default = usual_model(self.training_data, X)
-        return self._unfitted(default).fit(X)
+        with warnings.catch_warnings():
+            # A wide code that is trained with noise may look like a copy; nobody asked for it here.
+            if self.model is None:
+                warnings.filterwarnings("ignore", ".*the model copies", HealthWarning)
+            return self._unfitted(default).fit(X)
+
+    def _warn_of_giants(self, n: int) -> None:
+        """Warn of values beside which all others of their column look alike."""
+        schema = self.model_.schema_
+        if schema.kind != "table" or schema.scaling != "standard":
+            return
+        # A single one among n that are standardised is √n at most, where it makes all of them up.
+        ends = np.abs(schema.scaled(np.stack([schema.low, schema.high]))).max(axis=0)
+        giant = ends.reshape(-1)
+        worst = int(np.nanargmax(giant))
+        if n > GIANT and giant[worst] ** 2 > n / 2:
+            which = schema.names[worst] if schema.names and schema.table is None else worst
+            warnings.warn(
+                f"one value of column {which!r} has more than half of the variance of all: beside "
+                "it other rows look alike, and hardly any will be called an anomaly; leave such "
+                "rows out of training",
+                HealthWarning,
+                stacklevel=3,
+            )
 
     def _rows(self, X: Any, file: bool = False) -> Rows:
         """Return X checked and scaled; a file may have more columns."""
@@ -350,11 +379,12 @@ class AnomalyDetector(OutlierMixin, Task):
                 stacklevel=3,
             )
         least = 1 / (len(scores) + 1)
+        enough = math.ceil(1e4 * least) / 1e4
         if self.false_alarm_rate < least:
             warnings.warn(
                 f"{len(scores)} scores cannot tell a false alarm rate of {self.false_alarm_rate:g} "
                 f"from others: rows odder than all of them are called anomalies, which happens to "
-                f"a share of {least:.2g} of normal ones; pass false_alarm_rate={least:.2g} or more "
+                f"a share of {least:.2g} of normal ones; pass false_alarm_rate={enough:g} or more "
                 "rows",
                 HealthWarning,
                 stacklevel=3,

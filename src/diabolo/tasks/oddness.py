@@ -43,8 +43,9 @@ PARTS = 5
 #: distance of errors beyond that counts, in those of features.
 USUAL, BEYOND = 0.999, 10.0
 
-#: The least distance that others are measured by.
-TINY = 1e-12
+#: The least distance that others are measured by: images that are all alike are not odd by what
+#: arithmetic makes of them. Nor are the last digits of a distance.
+LEAST, DIGITS = 1.0, 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +267,7 @@ def measured(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Each row is measured by the others, as a new one is by all of them: by itself too it would never
     be unusual.
     """
-    usual = np.quantile(distances, USUAL, axis=0).clip(min=TINY)
+    usual = np.quantile(distances, USUAL, axis=0).clip(min=LEAST)
     last = len(distances) - 2
     if last < 0:
         return usual, -_farness(distances / usual)
@@ -280,13 +281,13 @@ def measured(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     below, share = divmod(USUAL * last, 1)
     low, high = among_others(int(below)), among_others(min(int(below) + 1, last))
     by_others = low + share * (high - low)
-    return usual, -_farness(distances / by_others.clip(min=TINY))
+    return usual, -_farness(distances / by_others.clip(min=LEAST))
 
 
 def _farness(distances: np.ndarray) -> np.ndarray:
     """Return how far images are from usual by errors and features (n, 2) together, (n,)."""
     by_errors, by_features = distances.T
-    return by_features + BEYOND * np.maximum(0.0, by_errors - 1)
+    return np.round(by_features + BEYOND * np.maximum(0.0, by_errors - 1), DIGITS)
 
 
 def _variance(x: torch.Tensor) -> float:

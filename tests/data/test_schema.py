@@ -14,7 +14,7 @@ from diabolo.data.casts import as_dtype
 from diabolo.data.checks import refuse_non_finite
 from diabolo.data.containers import unpack
 from diabolo.data.schema import SCALINGS, Schema
-from diabolo.data.statistics import pieces_of, statistics_of
+from diabolo.data.statistics import pieces_of, statistics_of, without_giants
 from diabolo.errors import DataError, SchemaError, SpecError
 
 DTYPES = ("bool", "int8", "uint8", "uint16", "int32", "int64", "uint64", "float16", "float32")
@@ -270,3 +270,30 @@ def test_pixels_in_other_units_are_refused_both_ways():
     assert (bright.unpack(dark).array == 0).all()
     bits = fitted(np.array([[0, 1], [1, 0]]), "none")
     assert bits.unpack(np.uint8([[1, 1]])).array.dtype == np.uint8
+
+
+def test_giants_have_no_say_in_the_scale_and_what_is_rare_by_nature_has():
+    rng = np.random.default_rng(0)
+    X = rng.normal(3.0, 2.0, (2000, 6))
+    X[5, 1] = 1e9
+    X[[5, 6], 2] = 1e6, -1e12  # one behind the other
+    X[:, 3] = 0.0
+    X[9, 3] = 1e5  # a departure from a constant
+    X[:, 4] = np.where(
+        rng.random(2000) < 0.01, rng.lognormal(3, 2, 2000), rng.normal(0, 1e-3, 2000)
+    )
+    X[rng.random(2000) < 0.2, 5] = np.nan
+    X[7, 5] = 1e7
+    raw = statistics_of(X)
+    found = without_giants(raw, X)
+    for j, giants in ((1, [5]), (2, [5, 6]), (5, [7])):
+        rest = np.delete(X[:, j], giants)
+        assert found.mean[j] == pytest.approx(np.nanmean(rest))
+        assert found.deviation[j] == pytest.approx(np.nanstd(rest))
+    for j in (0, 3, 4):
+        assert found.mean[j] == raw.mean[j] and found.deviation[j] == raw.deviation[j]
+    np.testing.assert_array_equal(found.high, raw.high)
+    schema = Schema.fit(unpack(X), found, "table", "standard", hidden=True)
+    assert 10 <= schema.most(2000) < 45  # √2000, which a departure from a constant reaches
+    plain = Schema.fit(unpack(X[:, :1]), statistics_of(X[:, :1]), "table", "standard")
+    assert plain.most(2000) == np.inf

@@ -147,6 +147,18 @@ class Schema:
             table,
         )
 
+    def most(self, rows: int) -> float:
+        """Return what scaled values of so many rows are at most in training: see `without_giants`.
+
+        A standardised value is √rows at most; giants, which lie beyond that, are as far from zero
+        as the farthest of the others, or ten deviations.
+        """
+        if self.kind != "table" or self.scaling != "standard":
+            return math.inf
+        ends = np.abs(self.scaled(np.stack([self.low, self.high]))).max(axis=0)
+        giants = ends > 1.001 * math.sqrt(rows)
+        return max(10.0, ends.max(where=~giants, initial=0.0)) if giants.any() else math.inf
+
     @property
     def missing(self) -> bool:
         """Whether cells may be missing: NaN, also in the scaled values."""

@@ -20,7 +20,7 @@ from diabolo.data.containers import Unpacked, unpack
 from diabolo.data.inference import find_columns, warn_of_dropped
 from diabolo.data.rows import Rows
 from diabolo.data.schema import Schema
-from diabolo.data.statistics import statistics_of
+from diabolo.data.statistics import statistics_of, without_giants
 from diabolo.data.table import Table
 from diabolo.densities import GaussianDensity
 from diabolo.device import arithmetic, memory_errors, resolve_device
@@ -90,9 +90,11 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     shape = data.array.shape[1:]
     corruption = defaults.choose_corruption(estimator.corruption, kind, shape)
     hiding = corruption is not None and corruption.missing
+    if kind == "table" and scaling == "standard":
+        statistics = without_giants(statistics, data.array)
     schema = Schema.fit(data, statistics, kind, scaling, hidden=hiding, table=table, given=given)
     device = resolve_device(estimator.device)
-    x = Rows(schema, data, likelihood.support, device)
+    x = Rows(schema, data, likelihood.support, device, schema.most(len(data.array)))
     _refuse_outside(x.outside, likelihood)
     if likelihood.sums_to_one:
         for first in range(0, len(x), SAMPLE):

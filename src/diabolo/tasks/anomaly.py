@@ -50,10 +50,6 @@ diabolo detect path/to/this/folder data.csv --top 20
 """
 
 
-#: Rows from which on one value that makes up most of its column's variance is told of.
-GIANT = 20
-
-
 class AnomalyDetector(OutlierMixin, Task):
     """Find rows that are unlike those that were learned from, and say why.
 
@@ -159,8 +155,9 @@ class AnomalyDetector(OutlierMixin, Task):
         file, X = _is_file(X), read_rows(X)
         fitted = self._fitted()
         self._use(self._trained(X) if fitted is None else fitted)
-        rows = self._rows(X, file)
-        self._warn_of_giants(len(rows))
+        # Giants among the rows of training must not decide what is usual.
+        learned = int(self.model_.vitals_.learned_rows) + len(self.model_.held_out_)
+        rows = self._rows(X, file, self.model_.schema_.most(learned))
         found = find(self.model_, density, rows)
         self._oddness = found.oddness
         if self.contamination is None:
@@ -332,31 +329,12 @@ class AnomalyDetector(OutlierMixin, Task):
                 warnings.filterwarnings("ignore", ".*the model copies", HealthWarning)
             return self._unfitted(default).fit(X)
 
-    def _warn_of_giants(self, n: int) -> None:
-        """Warn of values beside which all others of their column look alike."""
-        schema = self.model_.schema_
-        if schema.kind != "table" or schema.scaling != "standard":
-            return
-        # A single one among n that are standardised is √n at most, where it makes all of them up.
-        ends = np.abs(schema.scaled(np.stack([schema.low, schema.high]))).max(axis=0)
-        giant = ends.reshape(-1)
-        worst = int(np.nanargmax(giant))
-        if n > GIANT and giant[worst] ** 2 > n / 2:
-            which = schema.names[worst] if schema.names and schema.table is None else worst
-            warnings.warn(
-                f"one value of column {which!r} has more than half of the variance of all: beside "
-                "it other rows look alike, and hardly any will be called an anomaly; leave such "
-                "rows out of training",
-                HealthWarning,
-                stacklevel=3,
-            )
-
-    def _rows(self, X: Any, file: bool = False) -> Rows:
-        """Return X checked and scaled; a file may have more columns."""
+    def _rows(self, X: Any, file: bool = False, most: float = math.inf) -> Rows:
+        """Return X checked and scaled, to `most` if need be; a file may have more columns."""
         schema = self.model_.schema_
         data = schema.unpack(read_rows(X), extra_columns=file or _is_file(X))
         reach = np.abs(schema.scaled(np.stack([schema.low, schema.high])))
-        return Rows(schema, data, most=FAR * max(1.0, float(reach.max())))
+        return Rows(schema, data, most=min(most, FAR * max(1.0, float(reach.max()))))
 
     def _shares(self, rows: Rows) -> np.ndarray:
         """Return the share that each cell has of the oddness of rows, (n, cells)."""

@@ -12,8 +12,8 @@ import numpy as np
 #: Values that are converted at a time: bounds the memory needed beside the data (32 MB in fp64).
 VALUES = 1 << 22
 
-#: Rows up to which no value is a giant beside the others.
-FEW = 20
+#: Share of a column's variance that a giant makes up, and rows up to which no value is one.
+GIANT, FEW = 0.9, 20
 
 
 def pieces_of(array: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -132,14 +132,14 @@ def statistics_of(array: np.ndarray) -> Statistics:
 def without_giants(statistics: Statistics, array: np.ndarray) -> Statistics:
     """Return the statistics of a table (n, columns) with mean and deviation of all but giants.
 
-    A value that makes up more than half of a column's variance says nothing of the others; once
+    A value that makes up nine tenths of a column's variance says nothing of the others; once
     standardised they would look alike. Of a thousand rows one such is left out, and the next one
     too where it is one again. A column that is not rid of them so has rare values by nature, and
     stays as it is. So does what is low and high.
     """
     reach = np.maximum(statistics.high - statistics.mean, statistics.mean - statistics.low)
     variance = statistics.deviation**2
-    odd = (statistics.observed > FEW) & (reach**2 > statistics.observed / 2 * variance)
+    odd = (statistics.observed > FEW) & (reach**2 > GIANT * statistics.observed * variance)
     mean, deviation = statistics.mean.copy(), statistics.deviation.copy()
     for j in np.flatnonzero(odd & ~statistics.constant):
         cells = array[:, j].astype(np.float64)
@@ -150,7 +150,7 @@ def without_giants(statistics: Statistics, array: np.ndarray) -> Statistics:
             middle, spread = rest.mean(), rest.std()
             if spread <= 10 * np.finfo(np.float64).eps * np.abs(rest).max():
                 break  # a departure from what is always the same is evidence
-            if np.abs(rest - middle).max() ** 2 <= len(rest) / 2 * spread**2:
+            if np.abs(rest - middle).max() ** 2 <= GIANT * len(rest) * spread**2:
                 mean[j], deviation[j] = middle, spread
                 break
     return dataclasses.replace(statistics, mean=mean, deviation=deviation)

@@ -234,7 +234,12 @@ def numbers(column: pa.Array) -> np.ndarray:
             column = column.cast(pa.time64("us"))
         unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
         return _floats(column.cast(pa.int64())) / unit
-    return _floats(_parsed(column, pa.float64(), "number") if is_text(kind) else column)
+    if is_text(kind):
+        column = _parsed(column, pa.float64(), "number")
+    try:
+        return _floats(column)
+    except pa.ArrowInvalid as error:
+        raise DataError(str(error)) from None
 
 
 def seconds(column: pa.Array) -> np.ndarray:
@@ -270,9 +275,10 @@ def _parsed(column: pa.Array, kind: pa.DataType, called: str) -> pa.Array:
             return False
         return True
 
-    if spells(0, len(text)):
+    try:
         return text.cast(kind)
-    first, last = 0, len(text)
+    except pa.ArrowInvalid:
+        first, last = 0, len(text)
     while last - first > 1:
         middle = (first + last) // 2
         first, last = (middle, last) if spells(first, middle) else (first, middle)

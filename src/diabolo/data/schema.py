@@ -155,9 +155,13 @@ class Schema:
         """
         if self.kind != "table" or self.scaling != "standard":
             return math.inf
-        ends = np.abs(self.scaled(np.stack([self.low, self.high]))).max(axis=0)
-        giants = ends > 1.001 * math.sqrt(rows)
-        return max(10.0, ends.max(where=~giants, initial=0.0)) if giants.any() else math.inf
+        giants = self.reach > 1.001 * math.sqrt(rows)
+        return max(10.0, self.reach.max(where=~giants, initial=0.0)) if giants.any() else math.inf
+
+    @functools.cached_property
+    def reach(self) -> np.ndarray:
+        """How far from zero the scaled values of the fitted data lie at most, (*shape)."""
+        return np.abs(self.scaled(np.stack([self.low, self.high]))).max(axis=0)
 
     @property
     def missing(self) -> bool:

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from diabolo.estimator import Autoencoder
 
 
-def autoencoder(code_size: int | str, **options: Any) -> Autoencoder:
-    """Return an autoencoder, not fitted."""
+def autoencoder(code_size: int | str, usual: int | str = "auto", **options: Any) -> Autoencoder:
+    """Return an autoencoder, not fitted, whose code has the usual size where that is "auto"."""
     # Imported here, for it imports torch.
     from diabolo.estimator import Autoencoder
 
-    return Autoencoder(code_size, **options)
+    return Autoencoder(usual if code_size == "auto" else code_size, **options)

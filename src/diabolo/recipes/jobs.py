@@ -140,7 +140,8 @@ def detecting(
         Not fitted.
     """
     return autoencoder(
-        128 if code_size == "auto" else code_size,
+        code_size,
+        128,
         network=network,
         corruption=corruption,
         likelihood="mse" if likelihood == "auto" else likelihood,
@@ -216,5 +217,4 @@ def detecting_images(
     Autoencoder
         Not fitted.
     """
-    size = 16 if code_size == "auto" else code_size
-    return autoencoder(size, augmentation=augmentation, training=training, **options)
+    return autoencoder(code_size, 16, augmentation=augmentation, training=training, **options)

@@ -333,8 +333,7 @@ class AnomalyDetector(OutlierMixin, Task):
         """Return X checked and scaled, to `most` if need be; a file may have more columns."""
         schema = self.model_.schema_
         data = schema.unpack(read_rows(X), extra_columns=file or _is_file(X))
-        reach = np.abs(schema.scaled(np.stack([schema.low, schema.high])))
-        return Rows(schema, data, most=min(most, FAR * max(1.0, float(reach.max()))))
+        return Rows(schema, data, most=min(most, FAR * max(1.0, float(schema.reach.max()))))
 
     def _shares(self, rows: Rows) -> np.ndarray:
         """Return the share that each cell has of the oddness of rows, (n, cells)."""

@@ -214,11 +214,18 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         return of_members[torch.arange(len(few)), torch.from_numpy(folds[few])][:, None]
 
     @functools.cache
-    def errors() -> tuple[torch.Tensor, torch.Tensor, float]:
-        x = rows[torch.from_numpy(few)]
-        both = model._apply(x, lambda x: torch.stack(all_members._errors(x), 1)).unbind(1)
-        left, expected = map(of_their_folds, both)
-        return left, expected, _variance(x)
+    def errors() -> list[torch.Tensor]:
+        """Return the errors of rows, and of images what was expected."""
+        several = 2 if images else 1
+        found = model._apply(
+            rows[torch.from_numpy(few)],
+            lambda x: torch.stack(all_members._errors(x)[:several], dim=1),
+        )
+        return [of_their_folds(part) for part in found.unbind(1)]
+
+    @functools.cache
+    def variance() -> float:
+        return _variance(rows[torch.from_numpy(few)])
 
     @functools.cache
     def features() -> torch.Tensor:
@@ -226,6 +233,7 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         seen = torch.from_numpy(judged[: max(1, most)])
         return model._apply(rows[seen], all_members._features)
 
+    @functools.cache
     def of_features(member: int, fold: int | None) -> Normal:
         assert density is not None
         seen = features()[:, member]
@@ -235,23 +243,22 @@ def find(model: Autoencoder, density: GaussianDensity | None, rows: Rows) -> Fou
         member = fold if by_folds else None
         if density is None:
             return Oddness(model, None, member)
-        left, expected, variance = errors()
-        others = outside(few, fold)
+        left, others = errors()[0], outside(few, fold)
         if not images:
-            return Oddness(model, density.fit(left[others].flatten(0, 1), variance), member)
+            return Oddness(model, density.fit(left[others].flatten(0, 1), variance()), member)
         speaking = range(training.members) if member is None else (member,)
         # New rows are judged by the same densities as those that no member learned from.
         each = tuple(of_features(k, k if by_folds else fold) for k in speaking)
-        spread = spread_of(left[others], expected[others])
+        spread = spread_of(left[others], errors()[1][others])
         return Oddness(model, Features(spread, each, torch.ones(2, dtype=torch.float64)), member)
 
+    oddness = judging(None)
     if own and len(held_out):
-        judges, basis = [(judging(None), held_out[: _most(model, SCORED)])], "held out"
+        judges, basis = [(oddness, held_out[: _most(model, SCORED)])], "held out"
     else:
         inside = [(fold, judged[folds[judged] == fold]) for fold in np.unique(folds[judged])]
         judges = [(judging(int(fold)), numbers) for fold, numbers in inside]
         basis = "folds" if by_folds else "given"
-    oddness = judging(None)
     if not isinstance(oddness.normal, Features):
         scores = [judge.scores(rows[torch.from_numpy(numbers)]) for judge, numbers in judges]
         return Found(oddness, np.concatenate(scores), basis)

@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from diabolo.data.columns import DAY, Boolean, Categorical, Date, Numeric, Ordinal, as_type
+from diabolo.data.arrow import as_type
+from diabolo.data.columns import DAY, Boolean, Categorical, Date, Numeric, Ordinal
 from diabolo.data.containers import arrow_column, as_frame, pack_cells
 from diabolo.data.inference import find, find_columns
 from diabolo.data.table import Table
@@ -176,7 +177,7 @@ def test_what_the_user_says_counts():
     assert columns == {"class": Ordinal((1, 2, 3)), "id": Numeric(), "text": Categorical(("a",))}
     with pytest.raises(SpecError, match=r"'colour'.*class, id, text"):
         find_columns(frame, {"colour": "numeric"})
-    with pytest.raises(SpecError, match=r"'id'.*number.*choose one of numeric, ordinal"):
+    with pytest.raises(SpecError, match=r"'id'.*number.*choose one of numeric, robust"):
         find_columns(frame, {"id": "number"})
     with pytest.raises(DataError, match="'class' as boolean: row 1 holds 2"):
         find_columns(frame, {"class": "boolean"})

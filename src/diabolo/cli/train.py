@@ -92,8 +92,8 @@ def train(
     schema: Annotated[
         list[str] | None,
         reading.option(
-            "Say what a column is: NAME=KIND (repeatable; numeric, ordinal, boolean, categorical, "
-            "date, drop); `show` prints what all are and trains nothing.",
+            "Say what a column is: NAME=KIND (repeatable; numeric, robust, quantile, ordinal, "
+            "boolean, categorical, date, drop); `show` prints what all are and trains nothing.",
             metavar="NAME=KIND",
         ),
     ] = None,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.columns import is_text
+from diabolo.data.arrow import is_text
 
 
 def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from diabolo.data.arrow import dictionary, is_nothing, numbers, seconds
 from diabolo.errors import DataError
-from diabolo.spec import Part
+from diabolo.spec import Part, is_number, require
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0
 
-#: What people write into a cell that they have nothing for.
-NOTHING = ("", "?", "-", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "none")
+#: Distance of the quartiles of a normal density, in deviations.
+QUARTILES = 1.3489795
+
+#: Numbers that ranks are known of, at most.
+KNOTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +42,13 @@ class Column(Part, abc.ABC):
         What its values are to the likelihood.
     width : int
         How many values a cell has.
+    scaled : bool
+        Whether a number's value is in units of its own, so that `Schema` leaves it as it is.
     """
 
     kind: ClassVar[str]
     block: ClassVar[str] = "numeric"
+    scaled: ClassVar[bool] = False
 
     @property
     def width(self) -> int:
@@ -76,6 +84,110 @@ class Numeric(Column):
         import pyarrow as pa
 
         return pa.array(cells)
+
+
+@dataclasses.dataclass(frozen=True)
+class Robust(Numeric):
+    """Numbers less their median, over the deviation that a normal density has of such quartiles.
+
+    Parameters
+    ----------
+    middle, spread : float
+        In original units.
+    """
+
+    middle: float = 0.0
+    spread: float = 1.0
+
+    kind: ClassVar[str] = "robust"
+    scaled: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        sound = is_number(self.middle) and is_number(self.spread) and self.spread > 0
+        require(sound, f"Robust(middle={self.middle!r}, spread={self.spread!r}) is no scale")
+
+    @classmethod
+    def of(cls, cells: np.ndarray) -> Robust:
+        """Return the scale of observed cells (n,); where quartiles are the same, the deviation."""
+        low, middle, high = np.quantile(cells, (0.25, 0.5, 0.75))
+        spread = (high - low) / QUARTILES or cells.std() or 1.0
+        return cls(float(middle), float(spread))
+
+    def expand(self, cells: np.ndarray) -> np.ndarray:
+        return ((cells - self.middle) / self.spread)[:, None]
+
+    def collapse(self, values: np.ndarray) -> np.ndarray:
+        return values[:, 0] * self.spread + self.middle
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantile(Numeric):
+    """Numbers by their rank: what a normal density has in the place of each.
+
+    Between knots, and beyond them, it is linear, so that larger numbers have larger values, however
+    large they are.
+
+    Parameters
+    ----------
+    knots, places : tuple of float
+        Numbers, ascending, and the values that they have; two at least.
+    """
+
+    knots: Any = (-1.0, 1.0)
+    places: Any = (-1.0, 1.0)
+
+    kind: ClassVar[str] = "quantile"
+    scaled: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        ascending = all(
+            isinstance(line, tuple)
+            and len(line) >= 2
+            and all(is_number(x) for x in line)
+            and all(a < b for a, b in itertools.pairwise(line))
+            for line in (self.knots, self.places)
+        )
+        require(
+            ascending and len(self.knots) == len(self.places),
+            "Quantile(knots, places) needs as many of both, two at least, ascending",
+        )
+
+    @classmethod
+    def of(cls, cells: np.ndarray) -> Quantile:
+        """Return the ranks of observed cells (n,), which are not all the same."""
+        from scipy.special import ndtri
+
+        numbers, counts = np.unique(cells, return_counts=True)
+        # Equal numbers share their ranks.
+        values = ndtri((np.cumsum(counts) - counts / 2) / len(cells))
+        if len(numbers) > KNOTS:
+            even = np.linspace(values[0], values[-1], KNOTS)
+            chosen = np.unique(np.searchsorted(values, even).clip(max=len(values) - 1))
+            numbers, values = numbers[chosen], values[chosen]
+        return cls(tuple(numbers.tolist()), tuple(values.tolist()))
+
+    def expand(self, cells: np.ndarray) -> np.ndarray:
+        return _linear(cells, self.knots, self.places)[:, None]
+
+    def collapse(self, values: np.ndarray) -> np.ndarray:
+        return _linear(values[:, 0], self.places, self.knots)
+
+
+def _linear(x: np.ndarray, knots: Any, places: Any) -> np.ndarray:
+    """Return what lies at x (n,) on the line through knots; beyond them it goes on as at its end.
+
+    Its slope there is that of the last tenth of the knots: two of them may be neighbours by chance.
+    """
+    first, last = knots[0], knots[-1]
+    tenth = max(1, len(knots) // 10)
+    y = np.interp(x, knots, places)
+    for end, inner, beyond in (
+        (first, knots[tenth], np.minimum(x - first, 0.0)),
+        (last, knots[-1 - tenth], np.maximum(x - last, 0.0)),
+    ):
+        of_end, of_inner = np.interp((end, inner), knots, places)
+        y = y + beyond * ((of_end - of_inner) / (end - inner))
+    return y
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,155 +324,6 @@ class Date(Column):
 
 #: Kinds of columns by name.
 COLUMNS: dict[str, type[Column]] = {
-    column.kind: column for column in (Numeric, Ordinal, Boolean, Categorical, Date)
+    column.kind: column
+    for column in (Numeric, Robust, Quantile, Ordinal, Boolean, Categorical, Date)
 }
-
-
-def numbers(column: pa.Array) -> np.ndarray:
-    """Return a column of numbers, truth values, or text that spells numbers as float64 (n,).
-
-    Points in time are seconds since 1970, durations and times of the day seconds.
-    """
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-        kind = column.type
-    if pa.types.is_temporal(kind):
-        if pa.types.is_date(kind):
-            column = column.cast(pa.timestamp("us"))
-        elif pa.types.is_time32(kind):
-            column = column.cast(pa.time64("us"))
-        unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-        return _floats(column.cast(pa.int64())) / unit
-    if is_text(kind):
-        column = _parsed(column, pa.float64(), "number")
-    try:
-        return _floats(column)
-    except pa.ArrowInvalid as error:
-        raise DataError(str(error)) from None
-
-
-def seconds(column: pa.Array) -> np.ndarray:
-    """Return points in time, or text that spells them (ISO 8601), as seconds since 1970 (n,)."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if is_text(column.type):
-        column = _parsed(column, pa.timestamp("us"), "date")
-    return numbers(column)
-
-
-def _parsed(column: pa.Array, kind: pa.DataType, called: str) -> pa.Array:
-    """Return text as what it spells.
-
-    Raises
-    ------
-    DataError
-        If a cell spells something else: the first of them.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pc.utf8_trim_whitespace(column)
-    nothing = pc.is_in(text, value_set=pa.array(NOTHING, type=text.type))
-    text = pc.if_else(nothing, pa.scalar(None, text.type), text)
-
-    def spells(first: int, last: int) -> bool:
-        try:
-            text.slice(first, last - first).cast(kind)
-        except pa.ArrowInvalid:
-            return False
-        return True
-
-    try:
-        return text.cast(kind)
-    except pa.ArrowInvalid:
-        first, last = 0, len(text)
-    while last - first > 1:
-        middle = (first + last) // 2
-        first, last = (middle, last) if spells(first, middle) else (first, middle)
-    raise DataError(f"row {first} holds {text[first].as_py()!r}, which is no {called}")
-
-
-def _floats(column: pa.Array) -> np.ndarray:
-    import pyarrow as pa
-
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    floats = column.cast(pa.float64(), safe=False)
-    return np.array(floats.to_numpy(zero_copy_only=False), np.float64)
-
-
-def dictionary(column: pa.Array) -> pa.DictionaryArray:
-    """Return a column as its distinct values and the place of each cell's; text is trimmed."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if is_text(column.type):
-        column = pc.utf8_trim_whitespace(column)
-    return column.dictionary_encode()
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Return whether cells of this type are text."""
-    import pyarrow as pa
-
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
-def is_nothing(value: Any) -> bool:
-    """Return whether a distinct value stands for a missing cell."""
-    return value is None or value != value or (isinstance(value, str) and value in NOTHING)
-
-
-def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return what `Column.write` gave as the type that the column had, whole numbers rounded."""
-    import pyarrow as pa
-
-    if pa.types.is_null(kind):
-        return column
-    if pa.types.is_dictionary(kind):
-        return as_type(column, kind.value_type)
-    if pa.types.is_boolean(kind) and not pa.types.is_boolean(column.type):
-        return pa.array(np.asarray(column) >= 0.5)
-    if pa.types.is_floating(column.type):
-        if pa.types.is_integer(kind):
-            low, high = (float(limit) for limit in _limits(kind))
-            return pa.array(np.clip(np.round(column), low, high)).cast(kind, safe=False)
-        if pa.types.is_duration(kind) or pa.types.is_time(kind):
-            seconds = np.round(np.asarray(column) * 1e6).astype("timedelta64[us]")
-            if pa.types.is_time(kind):
-                seconds %= np.timedelta64(1, "D")
-                return pa.array(seconds.astype(np.int64)).cast(pa.time64("us")).cast(kind)
-            return pa.array(seconds).cast(kind, safe=False)
-    if pa.types.is_boolean(column.type) and not pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    if pa.types.is_timestamp(column.type) and is_text(kind):
-        days = column.cast(pa.date32(), safe=False)
-        # As people write them: without a time where all are days.
-        whole = days.cast(column.type).equals(column)
-        column = days if whole else column.cast(pa.timestamp("s"), safe=False)
-    return column.cast(kind, safe=False)
-
-
-def as_named(column: pa.Array, name: str) -> pa.Array:
-    """Return what `Column.write` gave as a type by its name, as it is where that has parts."""
-    import pyarrow as pa
-
-    try:
-        return as_type(column, pa.type_for_alias(name))
-    except ValueError:
-        return column
-
-
-def _limits(kind: pa.DataType) -> tuple[int, float]:
-    info = np.iinfo(kind.to_pandas_dtype())
-    # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
-    return info.min, np.nextafter(float(info.max), 0) if info.bits == 64 else info.max

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diabolo.data.columns import Column, as_type
+from diabolo.data.arrow import as_type
+from diabolo.data.columns import Column
 from diabolo.errors import DataError, NoNumberError, SchemaError
 
 if TYPE_CHECKING:

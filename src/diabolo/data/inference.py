@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diabolo.data.arrow import dictionary, is_nothing, is_text, numbers, seconds
 from diabolo.data.columns import (
     COLUMNS,
     DAY,
@@ -19,13 +20,9 @@ from diabolo.data.columns import (
     Date,
     Numeric,
     Ordinal,
-    dictionary,
-    is_nothing,
-    is_text,
-    numbers,
-    seconds,
 )
 from diabolo.data.containers import arrow_column, as_frame
+from diabolo.data.shape import is_skewed
 from diabolo.errors import DataError, SchemaWarning, SpecError
 from diabolo.spec import require
 
@@ -103,6 +100,8 @@ def _as(name: str, column: pa.Array, said: str) -> Found:
     if said == "numeric":
         numbers(column)
         return Found(name, Numeric())
+    if said in ("robust", "quantile"):
+        return Found(name, _by_quantiles(numbers(column), COLUMNS[said]))
     if said == "boolean":
         cells = numbers(column)
         odd = ~((cells == 0) | (cells == 1) | np.isnan(cells))
@@ -116,6 +115,11 @@ def _as(name: str, column: pa.Array, said: str) -> Found:
     if said == "ordinal":
         return Found(name, Ordinal(tuple(_ordered(column, levels))))
     return _categorical(name, levels, counts)
+
+
+def _by_quantiles(cells: np.ndarray, column: Any) -> Column:
+    there = cells[np.isfinite(cells)]
+    return column.of(there) if len(there) and np.ptp(there) > 0 else Numeric()
 
 
 def _found(name: str, column: pa.Array) -> Found:
@@ -286,8 +290,18 @@ def describe(data: Any, said: Mapping[str, str]) -> list[tuple[str, str, str, st
     frame = as_frame(data)
     lines = []
     for f in found:
-        column = arrow_column(frame[f.name])
-        gaps = column.null_count if f.column is None else int(np.isnan(f.column.read(column)).sum())
+        column, gaps = arrow_column(frame[f.name]), 0
+        if f.column is None:
+            gaps = column.null_count
+        else:
+            cells = f.column.read(column)
+            gaps = int(np.isnan(cells).sum())
+            if (
+                type(f.column) is Numeric
+                and f.name not in said
+                and is_skewed(cells[~np.isnan(cells)])
+            ):
+                f = dataclasses.replace(f, note="skewed: by rank where cells are filled")
         kind = "left out" if f.column is None else f.column.kind
         note = f.note or _levels_of(f.column)
         width = "" if f.column is None else str(f.column.width)

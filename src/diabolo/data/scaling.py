@@ -34,10 +34,13 @@ def affine(
 def of_values(table: Table, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale of the values of a table, from those of its cells.
 
-    Places in a period, truth values and levels are in their units already.
+    Places in a period, truth values, levels, and numbers that their column scales are in their
+    units already.
     """
     shifts, scales = np.zeros(table.width), np.ones(table.width)
-    for j, _ in table.of("numeric"):
+    for j, column in table.of("numeric"):
+        if column.scaled:
+            continue
         first = table.places[j].start
         shifts[first], scales[first] = shift[j], scale[j]
     return shifts, scales

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from diabolo.cells import Cells
+from diabolo.data.arrow import as_named
 from diabolo.data.casts import as_dtype, as_numpy, as_tensor
 from diabolo.data.checks import all_finite, place_of, refuse_non_finite, same_columns, same_units
-from diabolo.data.columns import Numeric, as_named
+from diabolo.data.columns import Numeric
 from diabolo.data.containers import (
     Unpacked,
     as_frame,

@@ -57,6 +57,7 @@ class Autoencoder(Jobs):
         together.
     schema : dict of str to str, optional
         What columns of a frame are, where that is not to be inferred: column name → "numeric",
+        "robust" or "quantile" (numbers that are scaled by their quartiles, or by their rank),
         "ordinal", "boolean", "categorical", "date" or "drop". By default the columns of a frame
         with anything but numbers are inferred one by one; ``{}`` does so for numbers too.
     max_epochs : int or "auto", default "auto"

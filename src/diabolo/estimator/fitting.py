@@ -20,6 +20,7 @@ from diabolo.data.containers import Unpacked, unpack
 from diabolo.data.inference import find_columns, warn_of_dropped
 from diabolo.data.rows import Rows
 from diabolo.data.schema import Schema
+from diabolo.data.shape import by_shape, of_numbers
 from diabolo.data.statistics import statistics_of, without_giants
 from diabolo.data.table import Table
 from diabolo.densities import GaussianDensity
@@ -92,6 +93,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     hiding = corruption is not None and corruption.missing
     if kind == "table" and scaling == "standard":
         statistics = without_giants(statistics, data.array)
+        if hiding:
+            table = _shaped(table, data, estimator.schema)
     schema = Schema.fit(data, statistics, kind, scaling, hidden=hiding, table=table, given=given)
     device = resolve_device(estimator.device)
     x = Rows(schema, data, likelihood.support, device, schema.most(len(data.array)))
@@ -254,6 +257,14 @@ def _unpacked(
     used = [(f.name, f.column, f.type) for f in found if f.column is not None]
     names, columns, types = zip(*used, strict=True)
     return unpack(rows, names, columns), Table(columns, types), tuple(f.name for f in found)
+
+
+def _shaped(table: Table | None, data: Unpacked, said: Mapping[str, str] | None) -> Table | None:
+    """Return what the columns of data are, with numbers by their rank where they are skewed."""
+    if table is None:
+        return of_numbers(data.array, data.dtypes)
+    places = [j for j, name in enumerate(data.names or ()) if name in (said or {})]
+    return Table(by_shape(table.columns, data.array, places), table.types)
 
 
 def _refuse_outside(outside: tuple[int, str] | None, likelihood: Likelihood) -> None:

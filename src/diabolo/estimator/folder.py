@@ -179,8 +179,7 @@ def _check(spec: Spec, schema: Schema, model: Autoencoder) -> None:
         and all(isinstance(dtype, str) and np.dtype(dtype).kind in "biuf" for dtype in dtypes),
         "schema.given": schema.given is None
         or (isinstance(schema.given, tuple) and set(names or ()) <= set(schema.given)),
-        "schema.table": table is None
-        or (table.is_sound() and schema.shape == (table.width,) and names is not None),
+        "schema.table": table is None or (table.is_sound() and schema.shape == (table.width,)),
         "spec.likelihood": not isinstance(spec.likelihood, Mixed)
         or spec.likelihood.fits(schema.shape[-1]),
         "schema.gaps": isinstance(schema.gaps, tuple)

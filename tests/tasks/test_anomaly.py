@@ -259,9 +259,9 @@ def test_rows_that_a_model_has_learned_say_little_of_new_ones():
 
 
 def test_all_rows_are_scored_however_large_they_are(monkeypatch):
-    from diabolo.tasks import oddness
+    from diabolo.tasks import finding
 
-    monkeypatch.setattr(oddness, "VALUES", 6 * 4 * 100)  # densities are of a hundred rows
+    monkeypatch.setattr(finding, "VALUES", 6 * 4 * 100)  # densities are of a hundred rows
     found = small(false_alarm_rate=0.05).fit(plane(400))
     assert len(found.calibration_.scores) == 400
     assert 0.01 < (found.predict(plane(1000, seed=3)) == -1).mean() < 0.12
@@ -304,9 +304,9 @@ def test_damaged_sections_are_refused(detector):
     for change in (
         {"scores": good.tensors["scores"][::-1]},
         {"scores": good.tensors["scores"][:0]},
-        {"mean": good.tensors["mean"][:-1]},
-        {"scale": -good.tensors["scale"]},
-        {"rest": np.array(np.nan)},
+        {"0_mean": good.tensors["0_mean"][:-1]},
+        {"0_scale": -good.tensors["0_scale"]},
+        {"0_rest": np.array(np.nan)},
     ):
         model.sections_ = {"anomaly": Section(good.config, {**good.tensors, **change})}
         with pytest.raises(ModelError, match="section 'anomaly' is damaged"):

@@ -15,7 +15,7 @@ from diabolo.networks import MLP
 from diabolo.store import Section
 from diabolo.tasks.assumed import usual_model
 from diabolo.tasks.calibration import Calibration
-from diabolo.tasks.oddness import measured
+from diabolo.tasks.finding import measured
 from diabolo.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from diabolo.spec import Part, is_number, require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
     import torch
 
     from diabolo.densities.normal import Normal
@@ -55,7 +58,9 @@ class GaussianDensity(Part):
             f"GaussianDensity(trim={self.trim!r}) must lie in [0, 1)",
         )
 
-    def fit(self, x: torch.Tensor, spread: float | None = None) -> Normal:
+    def fit(
+        self, x: torch.Tensor, spread: float | None = None, where: torch.Tensor | None = None
+    ) -> Normal:
         """Return the density of rows.
 
         Parameters
@@ -65,9 +70,22 @@ class GaussianDensity(Part):
         spread : float, optional
             The variance that values have in what the covariance is shrunk towards; by default the
             mean variance of the rows themselves.
+        where : ignored
+            It is the same everywhere.
         """
         from diabolo.densities.normal import fitted
 
         d = x.shape[1]
-        rank = (d if d <= WIDE else RANK) if self.rank == "auto" else int(self.rank)
-        return fitted(x, self.shrinkage, min(rank, d), self.trim, spread)
+        rank = usual_rank(d) if self.rank == "auto" else min(int(self.rank), d)
+        return fitted(x, self.shrinkage, rank, self.trim, spread)
+
+    def read(self, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "") -> Normal:
+        """Return a density that was fitted and written: see `Normal.read`."""
+        from diabolo.densities.normal import Normal
+
+        return Normal.read(arrays, d, prefix)
+
+
+def usual_rank(d: int) -> int:
+    """Return the rank of the covariance of rows with d values."""
+    return d if d <= WIDE else RANK

@@ -44,8 +44,11 @@ class Normal:
     variances: torch.Tensor
     rest: torch.Tensor
 
-    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the log-density of rows x (n, d), (n,); missing values (NaN) are at the mean."""
+    def log_prob(self, x: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the log-density of rows x (n, d), (n,); missing values (NaN) are at the mean.
+
+        It is the same everywhere.
+        """
         d, k = self.basis.shape
         log_det = self.variances.log().sum() + (d - k) * self.rest.log()
         log_det = log_det + 2 * self.scale.log().sum()
@@ -58,7 +61,7 @@ class Normal:
         beside = (u.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0.0)
         return (along.square() / self.variances).sum(dim=1) + beside / self.rest
 
-    def contributions(self, x: torch.Tensor) -> torch.Tensor:
+    def contributions(self, x: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
         """Return what each value adds to the squared distance of a row from the mean, (n, d).
 
         The squares of the row multiplied by the symmetric inverse root of the correlations, which
@@ -138,21 +141,26 @@ def fitted(
 ) -> Normal:
     """Return the density of the rows x (n, d): see `GaussianDensity`."""
     x = x.double()
-    density = _moments(x, shrinkage, rank, spread)
+    return moments(x[kept_rows(x, shrinkage, rank, trim, spread)], shrinkage, rank, spread)
+
+
+def kept_rows(
+    x: torch.Tensor, shrinkage: float, rank: int, trim: float, spread: float | None
+) -> torch.Tensor:
+    """Return the numbers of the rows x (n, d) that go together best, in their order."""
     if not trim:
-        return density
+        return torch.arange(len(x))
     kept = max(1, len(x) - round(trim * len(x)))
     # The first choice is by medians and quartiles, which the farthest rows do not move.
     low, middle, high = _quartiles(x)
     far = ((x - middle) / (high - low).clamp(min=1e-9)).nan_to_num(0.0).square()
     chosen = _nearest(-far.clamp(max=1e6).sum(dim=1), kept)
     for _ in range(ROUNDS):
-        density = _moments(x[chosen], shrinkage, rank, spread)
-        again = _nearest(density.log_prob(x), kept)
+        again = _nearest(moments(x[chosen], shrinkage, rank, spread).log_prob(x), kept)
         if torch.equal(again, chosen):
             break
         chosen = again
-    return density
+    return chosen
 
 
 def _nearest(scores: torch.Tensor, count: int) -> torch.Tensor:
@@ -167,31 +175,60 @@ def _quartiles(x: torch.Tensor) -> list[torch.Tensor]:
     return [ordered.gather(0, (q * last).long()[None])[0] for q in (0.25, 0.5, 0.75)]
 
 
-def _moments(x: torch.Tensor, shrinkage: float, rank: int, spread: float | None) -> Normal:
+def moments(x: torch.Tensor, shrinkage: float, rank: int, spread: float | None) -> Normal:
+    """Return the density that has the moments of rows x (n, d)."""
     n, d = x.shape
-    there = (~x.isnan()).sum(dim=0)
-    mean = x.nan_to_num(0.0).sum(dim=0) / there.clamp(min=1)
+    if rank >= d:
+        return of_covariance(*covariance(x), shrinkage, spread)
+    mean, centred, variance = _centred(x)
+    variance, _ = _shrunk(variance, shrinkage, spread)
+    scale = variance.sqrt()
+    u = centred / scale * (1 - shrinkage) ** 0.5
+    basis, variances = _leading(u / n**0.5, min(rank, n))
+    rest = (d - variances.sum()) / (d - len(variances))
+    return Normal(mean, scale, basis, variances.clamp(min=1e-9), rest.clamp(min=1e-9))
+
+
+def covariance(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean (d,) and covariance (d, d) of rows x (n, d), NaN where a value is missing."""
+    mean, centred, variance = _centred(x)
+    found = centred.mT @ centred / len(x)
+    # Products of rows give less where values are missing.
+    found.diagonal().copy_(variance)
+    return mean, found
+
+
+def of_covariance(
+    mean: torch.Tensor, covariance: torch.Tensor, shrinkage: float, spread: float | None
+) -> Normal:
+    """Return the density of this mean (d,), and of a covariance (d, d) that is shrunk."""
+    variance, added = _shrunk(covariance.diagonal(), shrinkage, spread)
+    scale = variance.sqrt()
+    correlations = (1 - shrinkage) * covariance / (scale[:, None] * scale)
+    correlations.diagonal().fill_(1.0)
+    variances, basis = torch.linalg.eigh(correlations)
+    least = float(added / variance.max())
+    variances = variances.clamp(min=least)
+    return Normal(mean, scale, basis, variances, variances.new_tensor(1.0))
+
+
+def _centred(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return means (d,), rows less those (n, d), 0 where one is missing, and variances (d,)."""
+    there = (~x.isnan()).sum(dim=0).clamp(min=1)
+    mean = x.nan_to_num(0.0).sum(dim=0) / there
     centred = (x - mean).nan_to_num(0.0)
-    variance = centred.square().sum(dim=0) / there.clamp(min=1)
+    return mean, centred, centred.square().sum(dim=0) / there
+
+
+def _shrunk(
+    variance: torch.Tensor, shrinkage: float, spread: float | None
+) -> tuple[torch.Tensor, float]:
+    """Return variances (d,) as they are shrunk, and what is added to each in that."""
     typical = float(variance.mean()) if spread is None else spread
     typical = typical if typical > 0 else 1.0
     # At least a trace of it: a value that never changed has no variance of its own.
     added = max(shrinkage, NOTHING) * typical
-    variance = (1 - shrinkage) * variance + added
-    scale = variance.sqrt()
-    u = centred / scale * (1 - shrinkage) ** 0.5
-    # The diagonal of the correlations is 1: the products of rows give less where values are
-    # missing, and where some of the variance was added.
-    if rank >= d:
-        correlations = u.mT @ u / n
-        correlations.diagonal().fill_(1.0)
-        variances, basis = torch.linalg.eigh(correlations)
-        least = float(added / variance.max())
-        variances = variances.clamp(min=least)
-        return Normal(mean, scale, basis, variances, variances.new_tensor(1.0))
-    basis, variances = _leading(u / n**0.5, min(rank, n))
-    rest = (d - variances.sum()) / (d - len(variances))
-    return Normal(mean, scale, basis, variances.clamp(min=1e-9), rest.clamp(min=1e-9))
+    return (1 - shrinkage) * variance + added, added
 
 
 def _leading(u: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.data.rows import Rows
-from diabolo.densities import DENSITIES, GaussianDensity
+from diabolo.densities import DENSITIES
 from diabolo.errors import HealthWarning, ModelError, SpecError
 from diabolo.estimator import Autoencoder, folder
 from diabolo.estimator.fitting import read_rows
@@ -21,7 +21,8 @@ from diabolo.store import Section
 from diabolo.tasks.assumed import ASSUMED, usual_density, usual_model
 from diabolo.tasks.base import Task
 from diabolo.tasks.calibration import Calibration
-from diabolo.tasks.oddness import Oddness, find
+from diabolo.tasks.finding import find
+from diabolo.tasks.oddness import Oddness
 from diabolo.tasks.sections import TITLE, read_section, section_of
 
 if TYPE_CHECKING:
@@ -78,9 +79,10 @@ class AnomalyDetector(OutlierMixin, Task):
         Share of the rows of training that are called anomalies, instead.
     density : Density, str or None, default "auto"
         What judges errors, and of images and series what the encoder makes of them, for example
-        ``GaussianDensity(shrinkage=0.1)``; "auto" is that with 0.01 where data is "clean", and
-        with "contaminated" the density of the half that goes together best. None is the plain
-        mode: the mean squared error alone.
+        ``GaussianDensity(shrinkage=0.1)``. "auto" is for tables ``Mixture(shrinkage=0.003)``, one
+        normal density for each region of rows, and for images ``GaussianDensity()``; with
+        "contaminated" data it is a density of the rows that go together best, 0.7 of them, of
+        images half. None is the plain mode: the mean squared error alone.
     random_state : int, RandomState or None, default None
         Seed, where the model has none.
 
@@ -158,6 +160,8 @@ class AnomalyDetector(OutlierMixin, Task):
         # Giants among the rows of training must not decide what is usual.
         learned = int(self.model_.vitals_.learned_rows) + len(self.model_.held_out_)
         rows = self._rows(X, file, self.model_.schema_.most(learned))
+        if density == "auto":
+            density = usual_density(self.training_data, self.model_.schema_.kind)
         found = find(self.model_, density, rows)
         self._oddness = found.oddness
         if self.contamination is None:
@@ -299,8 +303,8 @@ class AnomalyDetector(OutlierMixin, Task):
         self._calibrate(calibration.scores, self.basis_)
         return self
 
-    def _checked(self) -> GaussianDensity | None:
-        """Refuse options that are none, and return the density."""
+    def _checked(self) -> Any:
+        """Refuse options that are none, and return the density, which may still be "auto"."""
         require(
             self.training_data in ASSUMED,
             f"training_data={self.training_data!r}: choose one of {', '.join(map(repr, ASSUMED))}",
@@ -314,11 +318,9 @@ class AnomalyDetector(OutlierMixin, Task):
             share is None or (is_number(share) and 0 < share <= 0.5),
             f"contamination={share!r} must be a number above 0 and at most 0.5, or None",
         )
-        if self.density is None:
-            return None
-        if self.density != "auto":
-            return resolve_part(self.density, DENSITIES, "density")
-        return usual_density(self.training_data)
+        if self.density is None or self.density == "auto":
+            return self.density
+        return resolve_part(self.density, DENSITIES, "density")
 
     def _trained(self, X: Any) -> Autoencoder:
         """Return a model that has learned from X."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diabolo import recipes
-from diabolo.densities import GaussianDensity
+from diabolo.densities import Density, GaussianDensity, Mixture
 from diabolo.estimator import Autoencoder
 from diabolo.estimator.defaults import SMALL_IMAGE
 from diabolo.training import Training
@@ -23,7 +23,15 @@ FEW_IMAGES = 2_000
 #: Numbers in the code of many images: they have more to tell apart, and enough to learn it from.
 MANY_CODE = 64
 
-ROBUST_DENSITY = GaussianDensity(shrinkage=0.001, trim=0.5)
+#: What judges errors of tables, and what the encoder makes of images, by what the rows are.
+OF_TABLES: dict[str, Density] = {
+    "clean": Mixture(shrinkage=0.003),
+    "contaminated": GaussianDensity(shrinkage=0.001, trim=0.3),
+}
+OF_IMAGES: dict[str, Density] = {
+    "clean": GaussianDensity(),
+    "contaminated": GaussianDensity(shrinkage=0.001, trim=0.5),
+}
 
 
 def usual_model(training_data: str, X: Any) -> Autoencoder:
@@ -48,9 +56,9 @@ def _of_images(shape: tuple[int, ...], count: int) -> Autoencoder:
     return model.set_params(training=Training())
 
 
-def usual_density(training_data: str) -> GaussianDensity:
-    """Return the density that errors are judged by."""
-    return ROBUST_DENSITY if training_data == "contaminated" else GaussianDensity()
+def usual_density(training_data: str, kind: str) -> Density:
+    """Return the density that rows of a kind are judged by."""
+    return (OF_TABLES if kind == "table" else OF_IMAGES)[training_data]
 
 
 def _count(X: Any) -> int:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diabolo.densities import DENSITIES
+from diabolo.densities import DENSITIES, Density
 from diabolo.densities.normal import Normal, tensors_of
+from diabolo.densities.regions import Regions
 from diabolo.densities.spread import Spread
 from diabolo.errors import ModelError, SpecError
 from diabolo.estimator import Autoencoder
 from diabolo.spec import from_json, require, to_json
 from diabolo.store import Section
+from diabolo.tasks.assumed import usual_density
 from diabolo.tasks.calibration import Calibration
 from diabolo.tasks.oddness import Features, Oddness
 
@@ -80,7 +82,10 @@ def read_section(
         )
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
-        oddness = Oddness(model, _normal(model, params["density"], section.tensors))
+        density = params["density"]
+        if density == "auto":
+            density = usual_density(params["training_data"], model.schema_.kind)
+        oddness = Oddness(model, _normal(model, density, section.tensors))
         return params, oddness, Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -88,14 +93,14 @@ def read_section(
 
 
 def _normal(
-    model: Autoencoder, density: Any, arrays: dict[str, np.ndarray]
-) -> Normal | Features | None:
+    model: Autoencoder, density: Density | None, arrays: dict[str, np.ndarray]
+) -> Normal | Regions | Features | None:
     """Return what a section says that errors are compared with, if with anything."""
     if density is None:
         return None
     if model.schema_.kind == "table":
-        return Normal.read(arrays, math.prod(model.schema_.shape))
+        return density.read(arrays, math.prod(model.schema_.shape))
     width, members = int(model.module_.encoder.out_features), model.spec_.training.members
-    each = tuple(Normal.read(arrays, width, FEATURES.format(i)) for i in range(members))
+    each = tuple(density.read(arrays, width, FEATURES.format(i)) for i in range(members))
     (usual,) = tensors_of(arrays, "", {"usual": (2,)}, ("usual",))
     return Features(Spread.read(arrays, SPREAD), each, usual)

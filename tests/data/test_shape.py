@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
-from diabolo import Imputer, load, recipes
+from diabolo import Autoencoder, Imputer, load, recipes
 from diabolo.data.columns import COLUMNS, Numeric, Quantile, Robust
 from diabolo.data.inference import describe
 from diabolo.data.shape import by_shape
-from diabolo.errors import SpecError
+from diabolo.errors import DataError, SpecError
 from diabolo.spec import from_json, to_json
 
 
@@ -30,6 +32,7 @@ SHAPES = {
     "one giant": (np.r_[normal(), 1e9], Quantile),
     "all alike": (np.ones(50), Numeric),
     "rarely": (np.r_[np.zeros(99), 1.0], Numeric),
+    "rounded": (np.r_[np.full(500, 0.3), np.full(3, 0.1 + 0.2), np.nextafter(0.3, 0)], Numeric),
     "one": (np.ones(1), Numeric),
     "none": (np.full(5, np.nan), Numeric),
 }
@@ -70,6 +73,8 @@ def test_the_robust_scale_is_scikit_learns():
     np.testing.assert_allclose(Robust.of(cells).expand(cells), known, rtol=1e-6)
     spike = Robust.of(np.r_[np.zeros(90), np.arange(10.0)])
     assert spike.spread > 0 and spike.middle == 0
+    halves = Robust.of(np.r_[np.full(50, 0.3), np.full(49, 0.1 + 0.2), 7.0])
+    assert halves.spread > 0.1
 
 
 def test_scales_are_parts_and_damaged_ones_are_refused():
@@ -129,3 +134,33 @@ def test_small_amounts_are_filled_well_in_frames_and_arrays(frame, tmp_path):
     np.testing.assert_array_equal(
         again.reconstruct(gaps.to_numpy()), imputer.model_.reconstruct(gaps.to_numpy())
     )
+
+
+def test_frames_of_numbers_and_arrays_stay_what_they_are(frame):
+    gaps = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.1)
+    for kind in (pl.from_pandas, pa.Table.from_pandas, lambda f: f):
+        X = kind(gaps)
+        imputer = Imputer(recipes.imputing(max_epochs=1), random_state=0).fit(X)
+        assert type(imputer.transform(X)) is type(X) is type(imputer.model_.reconstruct(X))
+        # What has no frame to be like is an array, skewed or not.
+        assert isinstance(imputer.model_.reconstruct(gaps.to_numpy()), np.ndarray)
+        assert isinstance(imputer.model_.inverse_transform(np.zeros((2, 64))), np.ndarray)
+    of_array = Imputer(recipes.imputing(max_epochs=1), random_state=0).fit(gaps.to_numpy())
+    assert list(of_array.transform(gaps).columns) == list(frame.columns)
+    drawn = of_array.draw(gaps, 2, random_state=0)[0]
+    assert not drawn.isna().any(axis=None)
+
+
+def test_numbers_too_large_to_be_scaled_are_refused_by_name():
+    frame = pd.DataFrame({"a": normal(60), "b": np.r_[np.zeros(50), np.full(10, 1e200)]})
+    for kind in ("robust", "quantile"):
+        with pytest.raises(DataError, match=r"'b'.*too large"):
+            Autoencoder(2, schema={"b": kind}, max_epochs=1).fit(frame)
+    with pytest.raises(DataError, match="column 'a'"):
+        model = Autoencoder(2, likelihood="bernoulli", scaling="minmax", schema={"a": "quantile"})
+        model.fit(frame[:40].assign(b=normal(40)))
+
+
+def test_the_scaling_that_is_asked_for_is_that_of_all(frame):
+    model = recipes.imputing(scaling="standard", max_epochs=1).fit(frame.to_numpy())
+    assert model.schema_.table is None

@@ -370,3 +370,12 @@ def test_the_recipe_is_what_the_detector_trains():
     spec = AnomalyDetector(random_state=0).fit(plane(120)).model_.spec_
     assert spec.corruption == GaussianNoise((0.05, 0.7), logarithmic=True)
     assert spec.training.folds and spec.training.members == 4
+
+
+@pytest.mark.parametrize("density", ["gaussian", "mixture", None])
+def test_densities_by_name_are_saved(density, tmp_path):
+    X = plane(200)
+    found = small(density=density).fit(X)
+    # What it is from now on is another matter than what was fitted.
+    found.set_params(training_data="contaminated").save(tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").score_samples(X), found.score_samples(X))

@@ -23,6 +23,11 @@ def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
     return np.clip(values, -limit, limit).astype(kind)
 
 
+def of_each(dtypes: tuple[str, ...], columns: int) -> tuple[str, ...]:
+    """Return the type of each column, where all have one or each has its own."""
+    return dtypes if len(dtypes) == columns else dtypes * columns
+
+
 def as_numpy(column: Any) -> np.ndarray:
     """Return an arrow array as numpy holds it; text not as objects, which some libraries keep."""
     array = column.to_numpy(zero_copy_only=False)

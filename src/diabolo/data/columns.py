@@ -2,7 +2,7 @@
 
 A column reads what a table's library holds into cells, float64 with NaN where one is missing:
 numbers as they are, levels by their place, points in time as seconds. Cells become one or more
-values, which `Schema` scales; and both ways go back.
+values, which `Schema` scales unless the column has; and both ways go back.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from diabolo.data.arrow import dictionary, is_nothing, numbers, seconds
+from diabolo.data.statistics import alike
 from diabolo.errors import DataError
 from diabolo.spec import Part, is_number, require
 
@@ -108,9 +109,11 @@ class Robust(Numeric):
 
     @classmethod
     def of(cls, cells: np.ndarray) -> Robust:
-        """Return the scale of observed cells (n,); where quartiles are the same, the deviation."""
+        """Return the scale of cells (n,) that differ; by the deviation if quartiles do not."""
         low, middle, high = np.quantile(cells, (0.25, 0.5, 0.75))
-        spread = (high - low) / QUARTILES or cells.std() or 1.0
+        spread = (high - low) / QUARTILES
+        if alike(spread, np.abs(cells).max()):
+            spread = cells.std()
         return cls(float(middle), float(spread))
 
     def expand(self, cells: np.ndarray) -> np.ndarray:
@@ -186,7 +189,8 @@ def _linear(x: np.ndarray, knots: Any, places: Any) -> np.ndarray:
         (last, knots[-1 - tenth], np.maximum(x - last, 0.0)),
     ):
         of_end, of_inner = np.interp((end, inner), knots, places)
-        y = y + beyond * ((of_end - of_inner) / (end - inner))
+        slope = min((of_end - of_inner) / (end - inner), np.finfo(np.float64).max)
+        y = y + beyond * slope
     return y
 
 

@@ -22,7 +22,8 @@ from diabolo.data.columns import (
     Ordinal,
 )
 from diabolo.data.containers import arrow_column, as_frame
-from diabolo.data.shape import is_skewed
+from diabolo.data.shape import by_shape
+from diabolo.data.statistics import alike, there
 from diabolo.errors import DataError, SchemaWarning, SpecError
 from diabolo.spec import require
 
@@ -118,8 +119,12 @@ def _as(name: str, column: pa.Array, said: str) -> Found:
 
 
 def _by_quantiles(cells: np.ndarray, column: Any) -> Column:
-    there = cells[np.isfinite(cells)]
-    return column.of(there) if len(there) and np.ptp(there) > 0 else Numeric()
+    cells = there(cells)
+    with np.errstate(all="ignore"):
+        spread = cells.std() if len(cells) else 0.0
+    if not np.isfinite(spread):
+        raise DataError(f"{np.abs(cells).max():g} is too large to be scaled")
+    return Numeric() if not len(cells) or alike(spread, np.abs(cells).max()) else column.of(cells)
 
 
 def _found(name: str, column: pa.Array) -> Found:
@@ -296,11 +301,8 @@ def describe(data: Any, said: Mapping[str, str]) -> list[tuple[str, str, str, st
         else:
             cells = f.column.read(column)
             gaps = int(np.isnan(cells).sum())
-            if (
-                type(f.column) is Numeric
-                and f.name not in said
-                and is_skewed(cells[~np.isnan(cells)])
-            ):
+            said_here = [0] if f.name in said else []
+            if by_shape((f.column,), cells[:, None], said_here) != (f.column,):
                 f = dataclasses.replace(f, note="skewed: by rank where cells are filled")
         kind = "left out" if f.column is None else f.column.kind
         note = f.note or _levels_of(f.column)

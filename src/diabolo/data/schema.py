@@ -15,7 +15,7 @@ import numpy as np
 
 from diabolo.cells import Cells
 from diabolo.data.arrow import as_named
-from diabolo.data.casts import as_dtype, as_numpy, as_tensor
+from diabolo.data.casts import as_dtype, as_numpy, as_tensor, of_each
 from diabolo.data.checks import all_finite, place_of, refuse_non_finite, same_columns, same_units
 from diabolo.data.columns import Numeric
 from diabolo.data.containers import (
@@ -55,8 +55,8 @@ class Schema:
     scaling : str
         One of `SCALINGS`: values are (x − shift) / scale. "none" leaves them, "unit" divides by
         the type's maximum, "standard" gives mean 0 and variance 1, "minmax" the range [0, 1],
-        "scale" variance 1 without centring. Tables are scaled column by column, images and series
-        channel by channel. A constant column has scale 1.
+        "scale" variance 1 without centring. Tables are scaled column by column, unless a column
+        scales itself, images and series channel by channel. A constant column has scale 1.
     shift, scale : ndarray of float64 (*shape)
     low, high : ndarray of float64
         Range of the cells in the fitted data, in original units.
@@ -151,8 +151,9 @@ class Schema:
     def most(self, rows: int) -> float:
         """Return what scaled values of so many rows are at most in training: see `without_giants`.
 
-        A standardised value is √rows at most; giants, which lie beyond that, are as far from zero
-        as the farthest of the others, or ten deviations.
+        A standardised value is √rows at most. Giants, which lie beyond that, are as far from zero
+        as the farthest of the others, or ten deviations; so are the farthest of a column that is
+        scaled by its quartiles.
         """
         if self.kind != "table" or self.scaling != "standard":
             return math.inf
@@ -279,11 +280,11 @@ class Schema:
         """
         frame = None if source is None else as_frame(source)
         if frame is not None:
-            names = self.names if self.names is not None else tuple(frame.columns)
+            names = self._names_in(source)
             if self.table is not None:
                 return pack_cells(source, names, self.table.columns, self._cells(values))
             return pack_like(source, names, self._columns(values))
-        if self.table is not None and self.names is not None:
+        if self.table is not None and self.names is not None and not self.table.only_numbers:
             import pandas as pd
 
             columns = zip(self.column_names(), self._columns(values), strict=True)
@@ -303,7 +304,11 @@ class Schema:
             array[where] = cells[where]
             return as_tensor(array, source)
         columns = self.table.columns if self.table else (Numeric(),) * len(self.low)
-        return pack_cells(source, self.names or (), columns, cells, where)
+        return pack_cells(source, self._names_in(source), columns, cells, where)
+
+    def _names_in(self, frame: Any) -> tuple[str, ...]:
+        """Return the columns of a frame that are the fitted ones."""
+        return self.names if self.names is not None else tuple(as_frame(frame).columns)
 
     def decode_frame(self, values: np.ndarray, like: Any) -> Any:
         """Return scaled values as a new frame of `like`'s library, with the fitted columns."""
@@ -331,8 +336,8 @@ class Schema:
         if not count:
             return None
         where = np.unravel_index(int(bad.argmax()), bad.shape)
-        value = float(values[where]) * self.scale[where[1:]] + self.shift[where[1:]]
         cell = self._cell(where)
+        value = self._cells(values[where[0] : where[0] + 1])[0][cell[1:]]
         return count, f"{value:g} in {self.place((first + cell[0], *cell[1:]))}"
 
     def place(self, where: tuple[Any, ...]) -> str:
@@ -355,7 +360,7 @@ class Schema:
                 )
             )
             return [as_numpy(column) for column in written]
-        dtypes = self.dtypes if len(self.dtypes) == cells.shape[1] else self.dtypes * cells.shape[1]
+        dtypes = of_each(self.dtypes, cells.shape[1])
         return [as_dtype(cells[:, j], dtype) for j, dtype in enumerate(dtypes)]
 
     def _array(self, values: np.ndarray) -> np.ndarray:

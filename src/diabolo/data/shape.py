@@ -6,7 +6,9 @@ from collections.abc import Collection
 
 import numpy as np
 
+from diabolo.data.casts import of_each
 from diabolo.data.columns import Column, Numeric, Quantile
+from diabolo.data.statistics import alike, there
 from diabolo.data.table import Table
 
 #: Skewness from which on numbers are: amounts over many magnitudes. Standardised, most of them
@@ -26,9 +28,7 @@ def by_shape(
     Columns that the user has said, by their place, stay as they are.
     """
     return tuple(
-        Quantile.of(there)
-        if type(column) is Numeric and j not in said and is_skewed(there := _there(cells[:, j]))
-        else column
+        column if type(column) is not Numeric or j in said else _shaped(there(cells[:, j]))
         for j, column in enumerate(columns)
     )
 
@@ -39,19 +39,18 @@ def of_numbers(array: np.ndarray, dtypes: tuple[str, ...]) -> Table | None:
     columns = by_shape((Numeric(),) * d, array)
     if all(type(column) is Numeric for column in columns):
         return None
-    return Table(columns, dtypes if len(dtypes) == d else dtypes * d)
+    return Table(columns, of_each(dtypes, d))
 
 
-def is_skewed(cells: np.ndarray) -> bool:
-    """Return whether numbers (n,) are, more of them than two."""
+def _shaped(cells: np.ndarray) -> Numeric:
+    """Return the column that numbers (n,) are in."""
+    if not len(cells):
+        return Numeric()
     with np.errstate(all="ignore"):  # too large to be squared, which is refused elsewhere
-        centred = cells - cells.mean() if len(cells) else cells
-        spread = centred.std() if len(cells) else 0.0
-        if not 0 < spread < np.inf or not abs(np.mean((centred / spread) ** 3)) > SKEWED:
-            return False
-    return len(np.unique(cells)) > 2
-
-
-def _there(cells: np.ndarray) -> np.ndarray:
-    cells = cells.astype(np.float64)
-    return cells[~np.isnan(cells)]
+        centred = cells - cells.mean()
+        spread = centred.std()
+        if not np.isfinite(spread) or alike(spread, np.abs(cells).max()):
+            return Numeric()
+        skewed = abs(np.mean((centred / spread) ** 3)) > SKEWED
+    # What is one of two numbers has no ranks between.
+    return Quantile.of(cells) if skewed and len(np.unique(cells)) > 2 else Numeric()

@@ -16,6 +16,17 @@ VALUES = 1 << 22
 GIANT, FEW = 0.9, 20
 
 
+def alike(deviation: Any, size: Any) -> Any:
+    """Return whether values of this size deviate by no more than the rounding error of float64."""
+    return deviation <= 10 * np.finfo(np.float64).eps * size
+
+
+def there(cells: np.ndarray) -> np.ndarray:
+    """Return the cells (n,) that are there, as float64."""
+    cells = cells.astype(np.float64)
+    return cells[~np.isnan(cells)]
+
+
 def pieces_of(array: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield the rows of an array in order, in pieces of bounded size, with their places."""
     rows = max(1, VALUES // max(1, math.prod(array.shape[1:])))
@@ -47,8 +58,7 @@ class Statistics:
     @property
     def constant(self) -> np.ndarray:
         """Where all rows agree, to the rounding error of float64: (*shape) of bool."""
-        size = np.maximum(np.abs(self.low), np.abs(self.high))
-        return self.deviation <= 10 * np.finfo(np.float64).eps * size
+        return alike(self.deviation, np.maximum(np.abs(self.low), np.abs(self.high)))
 
     @property
     def missing(self) -> np.ndarray:
@@ -142,13 +152,12 @@ def without_giants(statistics: Statistics, array: np.ndarray) -> Statistics:
     odd = (statistics.observed > FEW) & (reach**2 > GIANT * statistics.observed * variance)
     mean, deviation = statistics.mean.copy(), statistics.deviation.copy()
     for j in np.flatnonzero(odd & ~statistics.constant):
-        cells = array[:, j].astype(np.float64)
-        cells = cells[~np.isnan(cells)]
+        cells = there(array[:, j])
         cells = cells[np.abs(cells - np.median(cells)).argsort(kind="stable")]
         for giants in range(1, 2 + len(cells) // 1000):
             rest = cells[:-giants]
             middle, spread = rest.mean(), rest.std()
-            if spread <= 10 * np.finfo(np.float64).eps * np.abs(rest).max():
+            if alike(spread, np.abs(rest).max()):
                 break  # a departure from what is always the same is evidence
             if np.abs(rest - middle).max() ** 2 <= GIANT * len(rest) * spread**2:
                 mean[j], deviation[j] = middle, spread

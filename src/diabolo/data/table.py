@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from diabolo.data.columns import Column
+from diabolo.data.columns import Column, Numeric
 
 #: Order of the values of a row.
 BLOCKS = ("numeric", "boolean", "categorical")
@@ -25,7 +25,7 @@ class Table:
     ----------
     columns : tuple of Column
     types : tuple of str
-        The arrow type of each in the fitted data.
+        The type of each in the fitted data, as arrow has it, or for an array numpy.
     """
 
     columns: tuple[Column, ...]
@@ -47,6 +47,11 @@ class Table:
     def width(self) -> int:
         """How many values a row has."""
         return sum(column.width for column in self.columns)
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether all columns hold numbers."""
+        return all(isinstance(column, Numeric) for column in self.columns)
 
     @property
     def columns_of_values(self) -> tuple[int, ...] | None:

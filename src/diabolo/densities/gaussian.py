@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from diabolo.densities.normal import Normal
 
-#: Values from which on the covariance is of low rank, and the rank that it has then: up to here the
-#: whole of it takes two seconds.
-WIDE, RANK = 512, 128
+#: Values up to which a covariance is whole, which takes two seconds, and its rank beyond.
+WHOLE, RANK = 512, 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,4 +87,4 @@ class GaussianDensity(Part):
 
 def usual_rank(d: int) -> int:
     """Return the rank of the covariance of rows with d values."""
-    return d if d <= WIDE else RANK
+    return d if d <= WHOLE else RANK

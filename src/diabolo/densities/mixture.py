@@ -29,7 +29,7 @@ class Mixture(Part):
     Parameters
     ----------
     k : int
-        Regions at most. Each has 20 rows or more, and rows of more than 512 values are all in one.
+        Regions at most: each has 20 rows or more, and rows of more than 512 values are all in one.
     shrinkage, trim : float
         As in `GaussianDensity`.
     """

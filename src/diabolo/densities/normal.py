@@ -154,16 +154,16 @@ def kept_rows(
     # The first choice is by medians and quartiles, which the farthest rows do not move.
     low, middle, high = _quartiles(x)
     far = ((x - middle) / (high - low).clamp(min=1e-9)).nan_to_num(0.0).square()
-    chosen = _nearest(-far.clamp(max=1e6).sum(dim=1), kept)
+    chosen = _best(-far.clamp(max=1e6).sum(dim=1), kept)
     for _ in range(ROUNDS):
-        again = _nearest(moments(x[chosen], shrinkage, rank, spread).log_prob(x), kept)
+        again = _best(moments(x[chosen], shrinkage, rank, spread).log_prob(x), kept)
         if torch.equal(again, chosen):
             break
         chosen = again
     return chosen
 
 
-def _nearest(scores: torch.Tensor, count: int) -> torch.Tensor:
+def _best(scores: torch.Tensor, count: int) -> torch.Tensor:
     """Return which rows have the highest scores, as ascending numbers."""
     return scores.argsort(descending=True, stable=True)[:count].sort().values
 

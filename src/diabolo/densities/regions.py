@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from diabolo.densities.gaussian import WIDE, usual_rank
+from diabolo.densities.gaussian import WHOLE, usual_rank
 from diabolo.densities.normal import (
     Normal,
     covariance,
@@ -17,10 +17,11 @@ from diabolo.densities.normal import (
     of_covariance,
     tensors_of,
 )
+from diabolo.random import numpy_generator
 from diabolo.spec import require
 
-#: Rows that a region has at least, in the mean; rows of all that count in each, for each value; and
-#: rows that regions are found by at most.
+#: Rows that a region has at least; rows of all that count in each, for each value; and rows that
+#: regions are found by at most.
 LEAST, OTHERS, ROWS = 20, 3, 2_000
 
 
@@ -77,8 +78,10 @@ class Regions:
         return arrays
 
     @classmethod
-    def read(cls, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "") -> Regions:
-        """Return the densities of rows of d values, at places of as many, that were written so.
+    def read(
+        cls, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "", g: int | None = None
+    ) -> Regions:
+        """Return the densities of rows of d values, at places of g, or d, that were written so.
 
         Raises
         ------
@@ -87,7 +90,7 @@ class Regions:
         """
         k = arrays[prefix + "shares"].size
         require(k > 0, f"{prefix}shares is not what it should be")
-        shapes = {"centres": (k, d), "shares": (k,)}
+        shapes = {"centres": (k, d if g is None else g), "shares": (k,)}
         centres, shares = tensors_of(arrays, prefix, shapes, ("shares",))
         each = tuple(Normal.read(arrays, d, f"{prefix}{i}_") for i in range(k))
         return cls(centres, shares, each)
@@ -99,10 +102,10 @@ class Regions:
 
     def _region(self, where: torch.Tensor) -> torch.Tensor:
         """Return the number of the region that each place (n, g) is in, (n,)."""
-        return _nearest(self.centres, where.nan_to_num(0.0))
+        return _closest(self.centres, where.nan_to_num(0.0))
 
 
-def _nearest(centres: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def _closest(centres: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return the number of the centre (k, g) that each place (n, g) is nearest to, (n,)."""
     return (places @ centres.mT - centres.square().sum(dim=1) / 2).argmax(dim=1)
 
@@ -121,21 +124,17 @@ def fitted(
     rank = usual_rank(x.shape[1])
     kept = kept_rows(x, shrinkage, rank, trim, spread)
     x, places = x[kept], places[kept]
-    k = 1 if x.shape[1] > WIDE else max(1, min(k, len(x) // LEAST))
-    centres = _centres(places, k)
-    if k == 1:
-        return Regions(centres, centres.new_ones(1), (moments(x, shrinkage, rank, spread),))
-    region = _nearest(centres, places)
-    pooled = covariance(x)
-    counts = torch.bincount(region, minlength=k).double()
-    others = float(OTHERS * x.shape[1])
+    centres = _centres(places, 1 if x.shape[1] > WHOLE else min(k, len(x) // LEAST))
+    region = _closest(centres, places)
+    counts = torch.bincount(region, minlength=len(centres)).double()
+    if len(centres) == 1:
+        return Regions(centres, counts / len(x), (moments(x, shrinkage, rank, spread),))
+    pooled, others = covariance(x), float(OTHERS * x.shape[1])
     each = []
     for c, count in enumerate(counts.tolist()):
-        own = covariance(x[region == c]) if count else pooled
-        together = _together((own, pooled), (count, others))
+        together = _together((covariance(x[region == c]), pooled), (count, others))
         each.append(of_covariance(*together, shrinkage, spread))
-    shares = counts.clamp(min=1.0)
-    return Regions(centres, shares / shares.sum(), tuple(each))
+    return Regions(centres, counts / len(x), tuple(each))
 
 
 def _together(
@@ -151,10 +150,19 @@ def _together(
 
 
 def _centres(places: torch.Tensor, k: int) -> torch.Tensor:
-    """Return k centres of places (n, g), (k, g)."""
-    if k == 1:
-        return places.mean(dim=0, keepdim=True)
-    from sklearn.cluster import KMeans
+    """Return k centres of places (n, g) or fewer, each the closest one of enough of them."""
+    # Drawn, for rows may come in any order.
+    drawn = numpy_generator(0, "regions").permutation(len(places))[:ROWS]
+    few = places[torch.from_numpy(drawn).to(places.device)].cpu()
+    k = min(k, len(few.unique(dim=0)))
+    if k > 1:
+        from sklearn.cluster import KMeans
 
-    found = KMeans(k, n_init=1, random_state=0).fit(places[:ROWS].numpy())
-    return torch.from_numpy(found.cluster_centers_)
+        found = KMeans(k, n_init=2, random_state=0).fit(few.numpy())
+        centres = torch.from_numpy(found.cluster_centers_).to(places)
+        while len(centres) > 1:
+            counts = torch.bincount(_closest(centres, places), minlength=len(centres))
+            if counts.min() >= LEAST:
+                return centres
+            centres = centres[torch.arange(len(centres)) != counts.argmin()]
+    return places.mean(dim=0, keepdim=True)

@@ -31,7 +31,8 @@ class Autoencoder(Jobs):
     scaling : {"auto", "none", "unit", "standard", "minmax", "scale"}, default "auto"
         What happens to values before the network, see `Schema`. "auto" divides uint8 and uint16
         by the type's maximum, leaves images in [0, 1] and all data of a Bernoulli likelihood
-        alone, and otherwise standardises (for a rectified output: without centring).
+        alone, and otherwise standardises (for a rectified output: without centring); where cells
+        are hidden to be filled, skewed numbers go by their rank.
     network : Network or str, optional
         An explicit network, for example ``MLP((512, 64), dropout=0.1)``, or a name: "conv" for
         convolutions, "mlp" for dense layers; `hidden` and `activation` must stay on "auto" then.

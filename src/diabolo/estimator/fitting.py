@@ -93,7 +93,7 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
     hiding = corruption is not None and corruption.missing
     if kind == "table" and scaling == "standard":
         statistics = without_giants(statistics, data.array)
-        if hiding:
+        if hiding and estimator.scaling == "auto":
             table = _shaped(table, data, estimator.schema)
     schema = Schema.fit(data, statistics, kind, scaling, hidden=hiding, table=table, given=given)
     device = resolve_device(estimator.device)

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from diabolo.data.rows import Rows
-from diabolo.densities import DENSITIES
+from diabolo.densities import DENSITIES, Density
 from diabolo.errors import HealthWarning, ModelError, SpecError
 from diabolo.estimator import Autoencoder, folder
 from diabolo.estimator.fitting import read_rows
@@ -115,6 +115,7 @@ class AnomalyDetector(OutlierMixin, Task):
 
     calibration_: Calibration | None
     _oddness: Oddness
+    _density: Density | None
 
     def __init__(
         self,
@@ -162,7 +163,7 @@ class AnomalyDetector(OutlierMixin, Task):
         rows = self._rows(X, file, self.model_.schema_.most(learned))
         if density == "auto":
             density = usual_density(self.training_data, self.model_.schema_.kind)
-        found = find(self.model_, density, rows)
+        self._density, found = density, find(self.model_, density, rows)
         self._oddness = found.oddness
         if self.contamination is None:
             self._calibrate(found.scores, found.basis)
@@ -272,14 +273,14 @@ class AnomalyDetector(OutlierMixin, Task):
         ModelError
             If what it holds is damaged.
         """
-        params, oddness, calibration, basis = read_section(model)
+        params, density, oddness, calibration, basis = read_section(model)
         detector = cls(**params)
         try:
             detector._checked()
         except SpecError as error:
             raise ModelError(f"the section {TITLE!r} is damaged: {error}") from None
         detector._use(model)
-        detector._oddness, detector.basis_ = oddness, basis
+        detector._density, detector._oddness, detector.basis_ = density, oddness, basis
         detector._set(calibration)
         return detector
 

@@ -25,16 +25,16 @@ from diabolo.training.loop import folds_of
 #: Values, and rows, that a density is fitted to at most; rows and values that are scored at most.
 VALUES, ROWS, SCORED = 1 << 23, 50_000, 1 << 28
 
-#: Parts of the rows of a model that has none which it did not learn from: the density of the
-#: others judges each of them. One of nearly all rows errs less like one of all, which judges new
-#: rows: with 4 parts of 24 to 1,500 rows of 50 tables 2.5 % of the normal ones were called
-#: anomalies where 5 % were asked for, and 14 % of 20; with 20 parts 3.5 and 17.5 %. Wide rows have
-#: fewer, for their covariances take long.
-PARTS, WIDE, WIDE_PARTS = 20, 128, 5
+#: Parts of the rows where none are held out: the density of the others judges each of them. One
+#: of nearly all rows errs less like one of all, which judges new rows: with 4 parts of 24 to 1,500
+#: rows of 50 tables 2.5 % of the normal ones were called anomalies where 5 % were asked for, and
+#: 14 % of 20; with 20 parts 3.5 and 17.5 %. Fewer of images, and of rows with more values than
+#: MANY, for their covariances take long.
+PARTS, MANY, FEWER_PARTS = 20, 128, 5
 
 #: Share of normal images that lie nearer than what distances of images are measured by, and the
 #: least that this is: images that are all alike are not odd by what arithmetic makes of them.
-USUAL, LEAST = 0.999, 1.0
+USUAL, LEAST_USUAL = 0.999, 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _of_table(model: Autoencoder, density: Density, rows: Rows, apart: Apart) ->
     oddness = Oddness(model, fitted(torch.ones(len(errors), dtype=torch.bool)))
     if len(apart.held_out):
         return Found(oddness, _scored(oddness, rows, apart), apart.basis)
-    part = torch.arange(len(errors)) % (PARTS if errors.shape[2] <= WIDE else WIDE_PARTS)
+    part = torch.arange(len(errors)) % (PARTS if errors.shape[2] <= MANY else FEWER_PARTS)
     scores = torch.empty(len(errors), dtype=torch.float64)
     for inside in (part == p for p in part.unique()):
         judge = fitted(_outside(inside))
@@ -164,7 +164,7 @@ def _of_images(model: Autoencoder, density: Density, rows: Rows, apart: Apart) -
     fold_of = apart.folds
     if fold_of is None:
         fold_of = np.empty(len(rows), np.int64)
-        fold_of[apart.many] = np.arange(len(apart.many)) % WIDE_PARTS
+        fold_of[apart.many] = np.arange(len(apart.many)) % FEWER_PARTS
 
     def others(numbers: np.ndarray, fold: int | None) -> torch.Tensor:
         """Return which of the rows lie in other folds than this one."""
@@ -208,7 +208,7 @@ def measured(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Each row is measured by the others, as a new one is by all of them: by itself too it would never
     be unusual.
     """
-    usual = np.quantile(distances, USUAL, axis=0).clip(min=LEAST)
+    usual = np.quantile(distances, USUAL, axis=0).clip(min=LEAST_USUAL)
     last = len(distances) - 2
     if last < 0:
         return usual, -farness(distances / usual)
@@ -222,7 +222,7 @@ def measured(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     below, share = divmod(USUAL * last, 1)
     low, high = among_others(int(below)), among_others(min(int(below) + 1, last))
     by_others = low + share * (high - low)
-    return usual, -farness(distances / by_others.clip(min=LEAST))
+    return usual, -farness(distances / by_others.clip(min=LEAST_USUAL))
 
 
 def _variance(x: torch.Tensor) -> float:

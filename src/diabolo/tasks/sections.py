@@ -15,7 +15,6 @@ from diabolo.errors import ModelError, SpecError
 from diabolo.estimator import Autoencoder
 from diabolo.spec import from_json, require, to_json
 from diabolo.store import Section
-from diabolo.tasks.assumed import usual_density
 from diabolo.tasks.calibration import Calibration
 from diabolo.tasks.oddness import Features, Oddness
 
@@ -43,14 +42,17 @@ def section_of(detector: AnomalyDetector, oddness: Oddness, calibration: Calibra
         tensors |= oddness.normal.spread.arrays(SPREAD) | {"usual": oddness.normal.usual.numpy()}
     elif oddness.normal is not None:
         tensors |= oddness.normal.arrays()
-    config = {"params": params, "level": calibration.level, "basis": detector.basis_}
+    # What "auto" means may change; what was fitted does not.
+    density = to_json(detector._density, DENSITIES)
+    config = {"params": params, "density": density}
+    config |= {"level": calibration.level, "basis": detector.basis_}
     return Section(config, tensors)
 
 
 def read_section(
     model: Autoencoder,
-) -> tuple[dict[str, Any], Oddness, Calibration, str]:
-    """Return parameters, densities, calibration and basis of the detector beside a model.
+) -> tuple[dict[str, Any], Density | None, Oddness, Calibration, str]:
+    """Return parameters, density, what it has learned, calibration and basis of a detector.
 
     Raises
     ------
@@ -82,11 +84,9 @@ def read_section(
         )
         basis = section.config["basis"]
         require(basis in BASES, f"its basis is {basis!r}")
-        density = params["density"]
-        if density == "auto":
-            density = usual_density(params["training_data"], model.schema_.kind)
+        density = from_json(section.config["density"], DENSITIES)
         oddness = Oddness(model, _normal(model, density, section.tensors))
-        return params, oddness, Calibration(scores, level), basis
+        return params, density, oddness, Calibration(scores, level), basis
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the section {TITLE!r} is damaged: {reason}") from None

@@ -14,7 +14,7 @@ from diabolo.data.table import Table
 #: Skewness from which on numbers are: amounts over many magnitudes. Standardised, most of them
 #: would look alike, and what is filled in for them would be. In ten tables that have such columns,
 #: 30 % of the cells hidden, ranks of what is filled in err by 14 % less, and less in each table;
-#: numbers err by a third in one of them, and as much as before in the others. Not where anomalies
+#: numbers err a third as much in one of them, and as before in the others. Not where anomalies
 #: are looked for: patches of a texture told others from it with an AUROC of 67 % standardised, and
 #: of 30 % by their ranks.
 SKEWED = 4.0

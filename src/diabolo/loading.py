@@ -12,6 +12,7 @@ from diabolo.errors import ModelError
 #: Kind of model → (module of the estimator class, class, module with its ``load``).
 KINDS = {
     "autoencoder": ("diabolo.estimator", "Autoencoder", "diabolo.estimator.folder"),
+    "imputer": ("diabolo.tasks.imputer", "Imputer", "diabolo.tasks.imputer"),
     "anomaly_detector": ("diabolo.tasks.anomaly", "AnomalyDetector", "diabolo.tasks.anomaly"),
 }
 

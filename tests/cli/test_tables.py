@@ -75,6 +75,20 @@ def test_impute_equals_python_and_changes_nothing_else(diabolo, pets, tmp_path):
     np.testing.assert_array_equal(after["weight"], filled["weight"])
 
 
+def test_counts_are_filled_with_whole_numbers(diabolo, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=200), "count": rng.poisson(4, 200).astype(float)})
+    frame.loc[::7, "count"] = np.nan
+    frame.to_csv(tmp_path / "in.csv", index=False, float_format="%g")
+    for command in (
+        ("train", tmp_path / "in.csv", "--out", tmp_path / "m", "--recipe", "imputing", *QUICK),
+        ("impute", tmp_path / "m", tmp_path / "in.csv", "--out", tmp_path / "out.csv"),
+    ):
+        assert diabolo(*command).status == 0
+    after = pd.read_csv(tmp_path / "out.csv")
+    assert (after["count"] % 1 == 0).all() and (after["x"] % 1 != 0).any()
+
+
 def test_codes_lead_back_to_units_and_levels(diabolo, pets, tmp_path):
     assert diabolo("train", pets, "--out", tmp_path / "m", *QUICK).status == 0
     assert diabolo("encode", tmp_path / "m", pets, "--out", tmp_path / "z.csv").status == 0

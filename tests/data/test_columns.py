@@ -131,6 +131,7 @@ def test_points_in_time_have_their_place_in_day_week_and_year():
     ("cells", "kind", "note"),
     [
         ([f"person {i}" for i in range(40)], None, "free text"),
+        ([*map(str, np.arange(40) / 7), "19 %"], None, "'19 %' is no number"),
         (list(range(1, 40)), None, "numbers the rows"),
         ([None] * 5, None, "empty"),
         (["?", "NA", " ", None], None, "empty"),
@@ -181,6 +182,8 @@ def test_what_the_user_says_counts():
         find_columns(frame, {"id": "number"})
     with pytest.raises(DataError, match="'class' as boolean: row 1 holds 2"):
         find_columns(frame, {"class": "boolean"})
+    with pytest.raises(DataError, match=r"'text' as boolean: it holds text: 'categorical'"):
+        find_columns(frame, {"text": "boolean"})
     with pytest.raises(DataError, match="'text' as numeric"):
         find_columns(frame, {"text": "numeric"})
     with pytest.raises(SpecError, match="no names"):

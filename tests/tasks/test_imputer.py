@@ -150,6 +150,7 @@ def test_a_fitted_model_is_used_as_it_is(tmp_path):
     filled = Imputer(model).fit(None).transform(X)
     model.save(tmp_path / "m")
     np.testing.assert_array_equal(Imputer(load(tmp_path / "m")).fit(None).transform(X), filled)
+
     assert filled[3, 2] == model.reconstruct(X)[3, 2]
     with pytest.raises(SpecError, match=r"draws need.*fit\(X\)"):
         Imputer(model).fit(None).draw(X)
@@ -200,3 +201,34 @@ def test_scikit_learns_checks_pass():
 def test_what_is_left_out_is_told():
     with pytest.warns(SchemaWarning, match="'name'"):
         Imputer(SMALL).fit(table())
+
+
+def test_a_loaded_imputer_fills_and_draws_alike(tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, -2.0, 3.0]
+    X[::5, 1] = np.nan
+    imputer = Imputer(recipes.imputing(max_epochs=5), random_state=0).fit(X)
+    imputer.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert type(again) is Imputer
+    np.testing.assert_array_equal(again.transform(X), imputer.transform(X))
+    for drawn, known in zip(
+        again.draw(X, 2, random_state=0), imputer.draw(X, 2, random_state=0), strict=True
+    ):
+        np.testing.assert_array_equal(drawn, known)
+
+
+def test_a_slip_of_the_pen_does_not_ruin_its_row():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=500)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.round(100 + 30 * z), unit="D")
+    frame = pd.DataFrame(
+        {"a": z, "b": np.exp(2 * z), "day": days, "n": np.round(5 + z), "same": 5.0}
+    )
+    imputer = Imputer(random_state=0).fit(frame.mask(rng.random(frame.shape) < 0.1))
+    rows = frame.iloc[:4].copy()
+    rows.iloc[:, 1:] = [[np.nan, pd.NaT, np.nan, np.nan]] * 4
+    rows["a"] = [1e12, -1e12, 30.0, 0.0]
+    for filled in (imputer.transform(rows), *imputer.draw(rows, 3, random_state=0)):
+        for name in ("b", "day", "n", "same"):
+            assert filled[name].between(frame[name].min(), frame[name].max()).all()
+        assert filled["a"].tolist() == rows["a"].tolist()

@@ -98,14 +98,27 @@ def impute(
 ) -> None:
     """Fill the missing cells of DATA; all others are as they were read.
 
-    MODEL is of `diabolo train --recipe imputing`.
+    Where a column of DATA holds whole numbers, what is filled in is whole. MODEL is of
+    `diabolo train --recipe imputing`.
     """
     from diabolo import Imputer
 
     estimator = common.load_model(model)
     imputer = Imputer(estimator).fit(None)
     source = common.open_data(data, header, size, key)
-    _rewrite(estimator, source, imputer.transform, out)
+    _rewrite(estimator, source, lambda piece: _whole(piece, imputer.transform(piece)), out)
+
+
+def _whole(piece: Any, filled: Any) -> Any:
+    """Return filled rows with whole numbers in columns where all that was there is whole.
+
+    Whole numbers with gaps are floats once they are read, and nobody wants 1.96 children.
+    """
+    for name in getattr(piece, "columns", ()):
+        column = piece[name]
+        if column.dtype.kind == "f" and column.hasnans and (column.dropna() % 1 == 0).all():
+            filled = filled.assign(**{name: filled[name].round()})
+    return filled
 
 
 def _rewrite(estimator: Any, source: Any, function: Callable[[Any], Any], out: Path) -> None:

@@ -40,6 +40,9 @@ MOST_LEVELS, LEAST_ROWS = 100, 2
 #: levels below which it may be one even so.
 OWN, FEW = 0.5, 10
 
+#: Share of levels that are no numbers below which they are taken for mistakes among numbers.
+JUNK = 0.1
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -104,6 +107,8 @@ def _as(name: str, column: pa.Array, said: str) -> Found:
     if said in ("robust", "quantile"):
         return Found(name, _by_quantiles(numbers(column), COLUMNS[said]))
     if said == "boolean":
+        if is_text(column.type) and not _spells(numbers, _levels(column)[0]):
+            raise DataError("it holds text: 'categorical' takes it, or write 0 and 1")
         cells = numbers(column)
         odd = ~((cells == 0) | (cells == 1) | np.isnan(cells))
         if odd.any():
@@ -168,8 +173,18 @@ def _of_text(name: str, column: pa.Array) -> Found:
             return Found(name, _date(column), "dates written as text")
     total = int(counts.sum())
     if len(levels) > max(FEW, OWN * total):
+        if junk := _among_numbers(levels):
+            return Found(name, None, f"{junk!r} is no number, as most of it is: mend or empty it")
         return Found(name, None, f"{len(levels):,} levels in {total:,} cells: a name or free text")
     return _categorical(name, levels, counts)
+
+
+def _among_numbers(levels: list[Any]) -> str:
+    """Return a level that is no number, if most are; nothing otherwise."""
+    import pandas as pd
+
+    junk = pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce").isna()
+    return str(levels[int(junk.argmax())]) if junk.any() and junk.mean() < JUNK else ""
 
 
 def _spells(read: Callable[[pa.Array], np.ndarray], levels: list[Any]) -> bool:

@@ -294,9 +294,10 @@ class Schema:
     def fill(self, values: np.ndarray, source: Any) -> Any:
         """Return the data with its missing cells filled by scaled values (n, *shape).
 
-        All other cells, and columns that are not used, are as they are in `source`, to the bit.
+        They are in the range of the fitted data. All other cells, and columns that are not used,
+        are as they are in `source`, to the bit.
         """
-        cells = self._cells(values)
+        cells = np.clip(self._cells(values), self.low, self.high)
         array = self.unpack(source, extra_columns=True).array
         where = np.isnan(array)
         if as_frame(source) is None:

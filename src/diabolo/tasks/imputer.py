@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,31 @@ from sklearn.utils.validation import check_is_fitted
 
 from diabolo import recipes
 from diabolo.data.rows import Rows
-from diabolo.errors import SpecError
-from diabolo.estimator import Autoencoder
+from diabolo.errors import ModelError, SpecError
+from diabolo.estimator import Autoencoder, folder
 from diabolo.estimator.fitting import read_rows, seed_of
 from diabolo.random import numpy_generator
 from diabolo.spec import is_number, require
+from diabolo.store import Section
 from diabolo.tasks.base import Task
+
+#: The kind of its folders, and the section of what it has learned beside the model.
+KIND, TITLE = "imputer", "errors"
+
+#: What a model card says of how to use it.
+USE = """```python
+from diabolo import load
+
+imputer = load("path/to/this/folder")
+filled = imputer.transform(X)
+several = imputer.draw(X, 5)
+codes = imputer.model_.transform(filled)
+```
+
+```sh
+diabolo impute path/to/this/folder data.csv --out full.csv
+```
+"""
 
 #: Rows on which a model's errors are looked at, and errors that one is drawn from: those of rows
 #: which lack about as much.
@@ -110,8 +130,9 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         Returns
         -------
         The container, index, columns and types of X
-            Cells that are there are as they were, to the bit. Columns that the model does not use
-            keep their gaps.
+            Cells that are there are as they were, to the bit. What is filled in lies in the range
+            of what was learned from, and a number that lies beyond it has no more say than the
+            last one in it. Columns that the model does not use keep their gaps.
 
         Raises
         ------
@@ -121,8 +142,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         check_is_fitted(self)
         X = read_rows(X)
         rows = self.model_._encode_input(X, True)
-        values = self.model_._apply(rows, self.model_.module_.reconstruct)
-        return self.model_.schema_.fill(values.numpy(), X)
+        return self.model_.schema_.fill(self._rebuilt(rows).numpy(), X)
 
     def draw(self, X: Any, n: int = 5, *, random_state: Any = None) -> list[Any]:
         """Return several ways to fill X that differ as much as its missing cells are uncertain.
@@ -164,6 +184,33 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
             for i in range(int(n))
         ]
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write model and errors as one folder, from which `load` makes the imputer again."""
+        check_is_fitted(self)
+        tensors = {str(j): errors for j, errors in enumerate(self.errors_)}
+        section = Section({"columns": len(tensors)}, tensors)
+        folder.save(self.model_, path, KIND, {TITLE: section}, USE)
+
+    def _rebuilt(self, rows: torch.Tensor | Rows) -> torch.Tensor:
+        """Return what the model makes of scaled rows, whose numbers are those that it knows."""
+        low, high = self._ends()
+        known = self.model_.module_.reconstruct
+        return self.model_._apply(
+            rows, lambda x: known(torch.clamp(x, low.to(x.device), high.to(x.device)))
+        )
+
+    def _ends(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the least and the most that scaled values of rows may be, both (*shape)."""
+        schema = self.model_.schema_
+        ends = torch.full((2, *schema.shape), torch.inf)
+        ends[0] = -torch.inf
+        if schema.kind == "table":
+            seen = torch.from_numpy(schema.scaled(np.stack([schema.low, schema.high])))
+            for j, place in enumerate(self._places()):
+                if self._table is None or self._table.columns[j].block == "numeric":
+                    ends[:, place.start] = seen[:, place.start]
+        return ends[0], ends[1]
+
     def _drawn(self, x: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
         """Fill rows x (n, values) in place, column by column in an order that is drawn."""
         places = self._places()
@@ -173,7 +220,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
             if not len(lacking):
                 continue
             rows = x[lacking]
-            rebuilt = self.model_._apply(rows, self.model_.module_.reconstruct)[:, place]
+            rebuilt = self._rebuilt(rows)[:, place]
             share = (_lacking(rows, places).sum(dim=1) - 1) / max(1, len(places) - 1)
             x[lacking, place] = self._around(j, rebuilt.numpy(), share.numpy(), generator)
         return x
@@ -215,7 +262,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         shown = x.clone()
         for j, place in enumerate(places):
             shown[hidden[:, j], place] = float("nan")
-        difference = x - model._apply(shown, model.module_.reconstruct)
+        difference = x - self._rebuilt(shown)
         shares = (_lacking(shown, places).sum(dim=1) - 1) / max(1, len(places) - 1)
         errors = []
         for j, place in enumerate(places):
@@ -256,3 +303,25 @@ def _near(errors: np.ndarray, share: np.ndarray, generator: np.random.Generator)
     more = np.maximum(0, NEAR - (last - first)) // 2
     first, last = np.maximum(first - more, 0), np.minimum(last + more, len(errors))
     return errors[generator.integers(first, last), 1]
+
+
+def load(cls: type[Imputer], config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Imputer:
+    """Return the imputer of a folder that `store.read` has read.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged.
+    """
+    model = folder.load(Autoencoder, config, tensors)
+    imputer = cls()
+    imputer._use(model)
+    try:
+        section = model.sections_[TITLE]
+        imputer.errors_ = [section.tensors[str(j)] for j in range(section.config["columns"])]
+        places = len(imputer._places()) if model.schema_.kind == "table" else 0
+        sound = all(e.ndim == 2 and e.shape[1] == 2 for e in imputer.errors_)
+        require(sound and len(imputer.errors_) in (0, places), "its errors are others")
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelError(f"the section {TITLE!r} is damaged: {error}") from None
+    return imputer

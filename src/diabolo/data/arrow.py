@@ -120,7 +120,7 @@ def is_nothing(value: Any) -> bool:
 
 
 def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return a column as the type that the column had, whole numbers rounded."""
+    """Return a column as another type, numbers rounded where that is of whole ones."""
     import pyarrow as pa
 
     if pa.types.is_null(kind):
@@ -131,7 +131,7 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.array(np.asarray(column) >= 0.5)
     if pa.types.is_floating(column.type):
         if pa.types.is_integer(kind):
-            low, high = (float(limit) for limit in _limits(kind))
+            low, high = limits(kind.to_pandas_dtype())
             return pa.array(np.clip(np.round(column), low, high)).cast(kind, safe=False)
         if pa.types.is_duration(kind) or pa.types.is_time(kind):
             seconds = np.round(np.asarray(column) * 1e6).astype("timedelta64[us]")
@@ -150,7 +150,7 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def as_named(column: pa.Array, name: str) -> pa.Array:
-    """Return a column as a type by its name, as it is where that has parts."""
+    """Return a column as the type of this name; as it is where the type has parts."""
     import pyarrow as pa
 
     try:
@@ -159,7 +159,9 @@ def as_named(column: pa.Array, name: str) -> pa.Array:
         return column
 
 
-def _limits(kind: pa.DataType) -> tuple[int, float]:
-    info = np.iinfo(kind.to_pandas_dtype())
+def limits(kind: Any) -> tuple[float, float]:
+    """Return the least and the largest float64 that a numpy type of whole numbers can hold."""
+    info = np.iinfo(kind)
     # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
-    return info.min, np.nextafter(float(info.max), 0) if info.bits == 64 else info.max
+    high = np.nextafter(float(info.max), 0) if info.bits == 64 else float(info.max)
+    return float(info.min), float(high)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.arrow import is_text
+from diabolo.data.arrow import is_text, limits
 
 
 def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -15,10 +15,7 @@ def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
     if kind.kind == "b":
         return values >= 0.5
     if kind.kind in "iu":
-        info = np.iinfo(kind)
-        # The largest float64 below 2⁶³ is what int64's maximum rounds down to.
-        high = np.nextafter(float(info.max), 0) if info.bits == 64 else float(info.max)
-        return np.clip(np.round(values), float(info.min), high).astype(kind)
+        return np.clip(np.round(values), *limits(kind)).astype(kind)
     limit = float(np.finfo(kind).max)
     return np.clip(values, -limit, limit).astype(kind)
 

@@ -163,7 +163,12 @@ class Schema:
     @functools.cached_property
     def reach(self) -> np.ndarray:
         """How far from zero the scaled values of the fitted data lie at most, (*shape)."""
-        return np.abs(self.scaled(np.stack([self.low, self.high]))).max(axis=0)
+        return np.abs(self.ends).max(axis=0)
+
+    @functools.cached_property
+    def ends(self) -> np.ndarray:
+        """The scaled values of the least and the most cells of the fitted data, (2, *shape)."""
+        return self.scaled(np.stack([self.low, self.high]))
 
     @property
     def missing(self) -> bool:

@@ -6,14 +6,10 @@ rows is a `Normal`, or a few of them in `Regions`.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
+from diabolo.densities.base import Density
 from diabolo.densities.gaussian import GaussianDensity
 from diabolo.densities.mixture import Mixture
 
-#: A density that is to be fitted.
-Density: TypeAlias = GaussianDensity | Mixture
-
-DENSITIES = {"gaussian": GaussianDensity, "mixture": Mixture}
+DENSITIES: dict[str, type[Density]] = {"gaussian": GaussianDensity, "mixture": Mixture}
 
 __all__ = ["DENSITIES", "Density", "GaussianDensity", "Mixture"]

@@ -6,7 +6,8 @@ import dataclasses
 import numbers
 from typing import TYPE_CHECKING, Any
 
-from diabolo.spec import Part, is_number, require
+from diabolo.densities.base import Density
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ WHOLE, RANK = 512, 128
 
 
 @dataclasses.dataclass(frozen=True)
-class GaussianDensity(Part):
+class GaussianDensity(Density):
     """A normal density whose covariance is estimated with care.
 
     Parameters
@@ -43,35 +44,16 @@ class GaussianDensity(Part):
     trim: float = 0.0
 
     def validate(self) -> None:
-        require(
-            is_number(self.shrinkage) and 0 <= self.shrinkage <= 1,
-            f"GaussianDensity(shrinkage={self.shrinkage!r}) must lie in [0, 1]",
-        )
+        super().validate()
         whole = isinstance(self.rank, numbers.Integral) and not isinstance(self.rank, bool)
         require(
             self.rank == "auto" or (whole and self.rank >= 0),
             f"GaussianDensity(rank={self.rank!r}) must be a whole number ≥ 0 or 'auto'",
         )
-        require(
-            is_number(self.trim) and 0 <= self.trim < 1,
-            f"GaussianDensity(trim={self.trim!r}) must lie in [0, 1)",
-        )
 
     def fit(
         self, x: torch.Tensor, spread: float | None = None, where: torch.Tensor | None = None
     ) -> Normal:
-        """Return the density of rows.
-
-        Parameters
-        ----------
-        x : Tensor (n, d)
-            NaN where a value is missing.
-        spread : float, optional
-            The variance that values have in what the covariance is shrunk towards; by default the
-            mean variance of the rows themselves.
-        where : ignored
-            It is the same everywhere.
-        """
         from diabolo.densities.normal import fitted
 
         d = x.shape[1]
@@ -79,7 +61,6 @@ class GaussianDensity(Part):
         return fitted(x, self.shrinkage, rank, self.trim, spread)
 
     def read(self, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "") -> Normal:
-        """Return a density that was fitted and written: see `Normal.read`."""
         from diabolo.densities.normal import Normal
 
         return Normal.read(arrays, d, prefix)

@@ -6,8 +6,8 @@ import dataclasses
 import numbers
 from typing import TYPE_CHECKING
 
-from diabolo.densities.gaussian import GaussianDensity
-from diabolo.spec import Part, require
+from diabolo.densities.base import Density
+from diabolo.spec import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mixture(Part):
+class Mixture(Density):
     """Normal densities of regions, which are told apart by where rows lie.
 
     How far the errors of a model go, and which of them go together, depends on the row that was
@@ -39,34 +39,18 @@ class Mixture(Part):
     trim: float = 0.0
 
     def validate(self) -> None:
+        super().validate()
         whole = isinstance(self.k, numbers.Integral) and not isinstance(self.k, bool)
         require(whole and self.k >= 1, f"Mixture(k={self.k!r}) must be a whole number ≥ 1")
-        for name in ("shrinkage", "trim"):
-            try:
-                GaussianDensity(**{name: getattr(self, name)})
-            except ValueError as error:
-                require(False, str(error).replace("GaussianDensity", "Mixture"))
 
     def fit(
         self, x: torch.Tensor, spread: float | None = None, where: torch.Tensor | None = None
     ) -> Regions:
-        """Return the densities of rows.
-
-        Parameters
-        ----------
-        x : Tensor (n, d)
-            NaN where a value is missing.
-        spread : float, optional
-            As in `GaussianDensity.fit`.
-        where : Tensor (n, g), optional
-            Where the rows lie; by default what they are.
-        """
         from diabolo.densities.regions import fitted
 
         return fitted(x, self.k, self.shrinkage, self.trim, spread, where)
 
     def read(self, arrays: Mapping[str, np.ndarray], d: int, prefix: str = "") -> Regions:
-        """Return densities that were fitted and written: see `Regions.read`."""
         from diabolo.densities.regions import Regions
 
         return Regions.read(arrays, d, prefix)

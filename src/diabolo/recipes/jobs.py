@@ -81,8 +81,8 @@ def imputing(
     In training cells are hidden as missing, of each row a share of its own, and the loss counts all
     that were there, as in denoising (Gondara & Wang 2018). `Imputer` fills cells with it.
 
-    Nets of tables whose cells are hidden so are wider and train longer than others, where nothing
-    else is said.
+    Nets of tables whose cells are hidden so are wider and train longer than others, and skewed
+    numbers go by their rank, where nothing else is said.
 
     Parameters
     ----------

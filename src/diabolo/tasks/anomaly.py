@@ -20,10 +20,10 @@ from diabolo.spec import is_number, require, resolve_part
 from diabolo.store import Section
 from diabolo.tasks.assumed import ASSUMED, usual_density, usual_model
 from diabolo.tasks.base import Task
-from diabolo.tasks.calibration import Calibration
+from diabolo.tasks.calibration import Calibration, warn_of_few, warn_of_own_rows
 from diabolo.tasks.finding import find
 from diabolo.tasks.oddness import Oddness
-from diabolo.tasks.sections import TITLE, read_section, section_of
+from diabolo.tasks.sections import TITLE, USE, read_section, section_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,22 +33,6 @@ KIND = "anomaly_detector"
 #: Times as far from zero as in training a value is at most, once scaled: what lies farther is odd
 #: enough, and stays a number.
 FAR = 1e4
-
-#: What a model card says of how to use a detector.
-USE = """```python
-from diabolo import load
-
-detector = load("path/to/this/folder")
-flags = detector.predict(X)          # -1 for anomalies
-p_values = detector.p_value(X)
-reasons = detector.explain(X)
-codes = detector.model_.transform(X)
-```
-
-```sh
-diabolo detect path/to/this/folder data.csv --top 20
-```
-"""
 
 
 class AnomalyDetector(OutlierMixin, Task):
@@ -350,25 +334,8 @@ class AnomalyDetector(OutlierMixin, Task):
         self.basis_ = basis
         own = int(self.model_.vitals_.learned_rows) + len(self.model_.held_out_)
         if basis == "given" and own == len(scores):
-            warnings.warn(
-                "the model kept none of its rows apart; if these are the rows that it learned "
-                "from, they are less odd to it than new ones, of which more will be called "
-                "anomalies than false_alarm_rate says: fit on other rows, or let AnomalyDetector() "
-                "train",
-                HealthWarning,
-                stacklevel=3,
-            )
-        least = 1 / (len(scores) + 1)
-        enough = math.ceil(1e4 * least) / 1e4
-        if self.false_alarm_rate < least:
-            warnings.warn(
-                f"{len(scores)} scores cannot tell a false alarm rate of {self.false_alarm_rate:g} "
-                f"from others: rows odder than all of them are called anomalies, which happens to "
-                f"a share of {least:.2g} of normal ones; pass false_alarm_rate={enough:g} or more "
-                "rows",
-                HealthWarning,
-                stacklevel=3,
-            )
+            warn_of_own_rows(stacklevel=4)  # the line that calls `fit`
+        warn_of_few(len(scores), self.false_alarm_rate, stacklevel=4)
         self._set(Calibration.by_rate(scores, self.false_alarm_rate))
 
     def known(self) -> Calibration:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 
 import numpy as np
+
+from diabolo.errors import HealthWarning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,3 +63,29 @@ class Calibration:
         """Return the share of normal rows, and itself, with a score as low as each of these."""
         as_low = np.searchsorted(self.scores, scores, side="right")
         return (1 + as_low) / (1 + len(self.scores))
+
+
+def warn_of_own_rows(stacklevel: int) -> None:
+    """Give a `HealthWarning` that scores may be of rows which a model has learned from."""
+    warnings.warn(
+        "the model kept none of its rows apart; if these are the rows that it learned from, they "
+        "are less odd to it than new ones, of which more will be called anomalies than "
+        "false_alarm_rate says: fit on other rows, or let AnomalyDetector() train",
+        HealthWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def warn_of_few(count: int, rate: float, stacklevel: int) -> None:
+    """Give a `HealthWarning` where so many scores cannot tell a rate from lower ones."""
+    least = 1 / (count + 1)
+    if rate >= least:
+        return
+    enough = math.ceil(1e4 * least) / 1e4
+    warnings.warn(
+        f"{count} scores cannot tell a false alarm rate of {rate:g} from others: rows odder than "
+        f"all of them are called anomalies, which happens to a share of {least:.2g} of normal "
+        f"ones; pass false_alarm_rate={enough:g} or more rows",
+        HealthWarning,
+        stacklevel=stacklevel,
+    )

@@ -205,7 +205,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Task):
         ends = torch.full((2, *schema.shape), torch.inf)
         ends[0] = -torch.inf
         if schema.kind == "table":
-            seen = torch.from_numpy(schema.scaled(np.stack([schema.low, schema.high])))
+            seen = torch.from_numpy(schema.ends)
             for j, place in enumerate(self._places()):
                 if self._table is None or self._table.columns[j].block == "numeric":
                     ends[:, place.start] = seen[:, place.start]

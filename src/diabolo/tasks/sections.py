@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 
 TITLE = "anomaly"
 
+#: What a model card says of how to use a detector.
+USE = """```python
+from diabolo import load
+
+detector = load("path/to/this/folder")
+flags = detector.predict(X)          # -1 for anomalies
+p_values = detector.p_value(X)
+reasons = detector.explain(X)
+codes = detector.model_.transform(X)
+```
+
+```sh
+diabolo detect path/to/this/folder data.csv --top 20
+```
+"""
+
 #: Whose scores a threshold may come from.
 BASES = ("held out", "folds", "given", "training")
 

@@ -146,6 +146,46 @@ def test_small_steps_run_on_one_thread(operations, threads):
         torch.set_num_threads(before)
 
 
+def test_blocks_that_overlap_leave_the_process_as_it_was():
+    before, flag = torch.get_num_threads(), products_on_a_cpu()
+    torch.set_num_threads(2)
+    seen, inside, go_on = {}, threading.Event(), threading.Event()
+
+    def other():
+        inside.wait()
+        with arithmetic("fp32", operations=1e6):
+            seen["inside"] = torch.get_num_threads()
+            go_on.set()
+            first.join()
+        seen["afterwards"] = torch.get_num_threads()
+
+    def small():
+        with arithmetic("fp32", operations=1e6):
+            inside.set()
+            go_on.wait()
+
+    first, second = (threading.Thread(target=target) for target in (small, other))
+    try:
+        first.start()
+        second.start()
+        second.join()
+        third = threading.Thread(target=lambda: seen.update(new=torch.get_num_threads()))
+        third.start()
+        third.join()
+        assert seen == {"inside": 1, "afterwards": 2, "new": 2}
+        assert products_on_a_cpu() == flag
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_block_in_a_block_gives_back_what_the_outer_one_had():
+    with arithmetic("fp32", operations=1e6):
+        outside = products_on_a_cpu(), torch.get_num_threads()
+        with arithmetic("fp32", operations=1e10):
+            pass
+        assert (products_on_a_cpu(), torch.get_num_threads()) == outside
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_auto_rounds_factors_where_that_is_fast_and_the_net_large(monkeypatch, fast):
     known = {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": fast, "amx_tile": False}

@@ -16,7 +16,7 @@ from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP, Conv
 from diabolo.random import Noise, derive_seed, torch_generator
 from diabolo.training import Training
-from diabolo.training.step import Step, trimmed_mean
+from diabolo.training.step import Step, shares, trimmed_mean
 from diabolo.training.tape import record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -164,3 +164,14 @@ def test_the_trimmed_mean_leaves_out_the_largest(shape):
     torch.testing.assert_close(trimmed_mean(losses, 0.99), losses.min(dim=0).values)
     overflown = torch.tensor([1.0, torch.inf, 2.0])
     assert float(trimmed_mean(overflown, 0.3)) == 1.5
+
+
+@pytest.mark.parametrize("left_out", [None, torch.zeros(5, 1, dtype=torch.bool)])
+def test_what_is_no_number_is_the_largest_loss(left_out):
+    one, two = torch.ones(5, 1), torch.ones(5, 1)
+    one[3] = two[:2] = torch.nan
+    assert shares(one, 0.2, left_out).flatten().tolist() == [0.25, 0.25, 0.25, 0, 0.25]
+    assert trimmed_mean(one, 0.2).item() == 1
+    # More than may be trimmed: then the mean is no number either, and not the best there is.
+    assert shares(two, 0.2, left_out).sum() == 1 and torch.isnan(trimmed_mean(two, 0.2)).all()
+    assert torch.isnan(trimmed_mean(torch.full((5, 1), torch.nan), 0.2)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ from diabolo.training import Training
 from diabolo.training import loop as loop_room
 from diabolo.training.loop import held_out_losses, train
 from diabolo.training.optimizers import Optimizer
-from diabolo.training.progress import Progress
+from diabolo.training.progress import Lines, Progress
 from diabolo.training.recovery import ATTEMPTS
 from diabolo.training.schedule import factor
 from diabolo.training.step import Step
@@ -324,7 +325,10 @@ def test_training_goes_back_where_only_held_out_losses_are_no_numbers(monkeypatc
         return real(*args) * (math.inf if len(calls) == 2 else 1)
 
     monkeypatch.setattr(loop_room, "held_out_losses", breaks)
-    _, record = run(x, held_out, 3, schedule="constant")
+    said = io.StringIO()
+    _, record = run(x, held_out, 3, Lines(said, every=0.0), schedule="constant")
+    # What is repeated is not counted twice.
+    assert [line.split()[1] for line in said.getvalue().splitlines()] == ["1/3", "2/3", "3/3"]
     assert record.setbacks == 1 and [row["epoch"] for row in record.history] == [1, 2, 3]
     assert [row["learning_rate"] for row in record.history] == [3e-3, 1.5e-3, 1.5e-3]
 

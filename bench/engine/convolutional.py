@@ -88,7 +88,7 @@ def parts() -> tuple[nn.Sequential, nn.Sequential]:
 def _ours(pictures: np.ndarray, job: Job) -> Fitted:
     from diabolo.networks import Conv
 
-    return diabolo(pictures, job, network=Conv(channels=CHANNELS, kernel=3, activation="relu"))
+    return diabolo(pictures, job, network=Conv(CHANNELS, 3, hidden=(), activation="relu"))
 
 
 def _torch_loop(pictures: np.ndarray, job: Job) -> Fitted:

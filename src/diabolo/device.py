@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from diabolo.errors import SpecError
@@ -127,38 +127,58 @@ class _Flags:
 
     Each flag by its own name: torch's older function for all of them together raises an error as
     soon as anybody has set one alone.
+
+    Where blocks overlap, the last one that is still there has its way with products of fp32
+    numbers, for that flag is one for all: 6e-7 of a number is what two threads can change for each
+    other.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.inside = 0
+        self.inside: dict[object, str] = {}
         self.before: list[tuple[Any, str, Any]] = []
+        self.threads = 0
+        self.own = threading.local()
 
-    def enter(self, cpu_products: str) -> None:
+    def enter(self, cpu_products: str, small: bool) -> Callable[[], None]:
+        """Set the flags; return what takes them back."""
         import torch
 
         backends: Any = torch.backends  # its members are unknown to type checkers
+        matmul = backends.mkldnn.matmul
         values = (
-            (backends.mkldnn.matmul, "fp32_precision", cpu_products),
+            (matmul, "fp32_precision", cpu_products),
             (backends.mkldnn.conv, "fp32_precision", "ieee"),
             (backends.cuda.matmul, "fp32_precision", "ieee"),
             (backends.cudnn.conv, "fp32_precision", "ieee"),
             # Some of its faster convolutions add in an order that differs from call to call.
             (backends.cudnn, "deterministic", True),
         )
+        block, depth = object(), getattr(self.own, "depth", 0)
         with self.lock:
             if not self.inside:
                 self.before = [(owner, name, getattr(owner, name)) for owner, name, _ in values]
-            self.inside += 1
+                self.threads = torch.get_num_threads()
+            self.inside[block] = cpu_products
             for owner, name, value in values:
                 setattr(owner, name, value)
+            # A new thread begins with the number that some other one has set for its small steps.
+            threads = torch.get_num_threads() if depth else self.threads
+            torch.set_num_threads(1 if small else threads)
+        self.own.depth = depth + 1
 
-    def leave(self) -> None:
-        with self.lock:
-            self.inside -= 1
-            if not self.inside:
-                for owner, name, value in self.before:
-                    setattr(owner, name, value)
+        def leave() -> None:
+            self.own.depth = depth
+            with self.lock:
+                del self.inside[block]
+                if self.inside:
+                    matmul.fp32_precision = list(self.inside.values())[-1]
+                else:
+                    for owner, name, value in self.before:
+                        setattr(owner, name, value)
+                torch.set_num_threads(threads)
+
+        return leave
 
 
 _FLAGS = _Flags()
@@ -184,12 +204,9 @@ def arithmetic(
     import torch
 
     kind = torch.device(device).type
-    threads = torch.get_num_threads()
     small = operations is not None and operations < PARALLEL_OPERATIONS
     onednn = kind == "cpu" and not small and not _rounds_products()
-    _FLAGS.enter("bf16" if onednn else "ieee")
-    if small:
-        torch.set_num_threads(1)
+    leave = _FLAGS.enter("bf16" if onednn else "ieee", small)
     try:
         # Without autocast's cache, which would keep using the weights of the block's first step.
         with torch.autocast(
@@ -200,8 +217,7 @@ def arithmetic(
         ):
             yield
     finally:
-        _FLAGS.leave()
-        torch.set_num_threads(threads)
+        leave()
 
 
 #: How torch says that something does not fit: on GPUs, on CPUs, and into any address.

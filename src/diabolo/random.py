@@ -1,8 +1,8 @@
 """Randomness without globals: every draw has a key, and a key always gives the same numbers.
 
 A run owns one integer seed. What is drawn at a place is determined by (seed, place), for example
-(seed, "noise", epoch, batch), so a resumed run draws what the uninterrupted one would have drawn
-and nobody else's random state is touched.
+(seed, "noise", epoch, batch), so that it depends on no draw before it, and nobody else's random
+state is touched.
 """
 
 from __future__ import annotations

@@ -70,6 +70,9 @@ class Rows:
         if 4 * math.prod(self.shape) <= room(device):
             self.values = torch.empty(self.shape, dtype=torch.float32, device=device)
             self.device = self.values.device
+        self.outside: tuple[int, str] | None = None
+        if self.values is None and support == (-math.inf, math.inf):
+            return  # nothing to find out in advance that is not found when rows are asked for
         count, example = 0, ""
         for place, values in schema.encoded(data, most):
             outside = schema.out_of_support(values, support, place.start)
@@ -82,15 +85,26 @@ class Rows:
                 self.values.numpy()[place] = values
             else:
                 self.values[place] = torch.tensor(values, device=self.device)
-        self.outside = (count, example) if count else None
+        if count:
+            self.outside = (count, example)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: slice | torch.Tensor) -> torch.Tensor:
-        """Return rows by a slice, a mask or their numbers, (m, …) of fp32."""
+        """Return rows by a slice or their numbers, (m, …) of fp32.
+
+        Raises
+        ------
+        DataError
+            If a number is too large for 32 bits once scaled, and `most` is no bound.
+        """
         if self.values is not None:
             return self.values[index]
-        rows = self.array[index if isinstance(index, slice) else index.numpy()]
-        values = torch.from_numpy(self.schema.scaled(rows))
-        return values.clamp_(-self.most, self.most) if self.most < math.inf else values
+        rows: Any
+        if isinstance(index, slice):
+            rows, piece = range(len(self))[index], self.array[index]
+        else:
+            rows = index.numpy()
+            piece = self.array[rows]
+        return torch.from_numpy(self.schema.encode_rows(piece, rows, self.most))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -233,28 +233,46 @@ class Schema:
     def encoded(
         self, unpacked: Unpacked, most: float = math.inf
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the scaled values of data that `unpack` has checked, piece by piece in order.
+        """Yield what `encode_rows` makes of checked data, piece by piece in order, with places."""
+        for place, piece in pieces_of(unpacked.array):
+            yield place, self.encode_rows(piece, range(place.start, place.stop), most, copy=False)
+
+    def encode_rows(
+        self,
+        piece: np.ndarray,
+        rows: Sequence[int] | np.ndarray,
+        most: float = math.inf,
+        copy: bool = True,
+    ) -> np.ndarray:
+        """Return the scaled values of some rows of data that `unpack` has checked, in float32.
 
         What is farther than `most` from zero is that far.
+
+        Parameters
+        ----------
+        piece : ndarray (n, …)
+        rows : sequence of int (n,)
+            Which ones they are of the data.
+        copy : bool
+            Whether it must not be the piece itself.
 
         Raises
         ------
         DataError
             If a number is too large once scaled, and `most` is no bound.
         """
-        for place, piece in pieces_of(unpacked.array):
-            values = self.scaled(piece, copy=False)
-            if most < math.inf:
-                values = values.clip(-most, most)
-            if piece.dtype.kind == "f" and not all_finite(values) and np.isinf(values).any():
-                # Only numbers can, and those have one value each.
-                bad = np.isinf(values)
-                where = self._cell(np.unravel_index(int(bad.argmax()), bad.shape))
-                raise DataError(
-                    f"{piece[where]:g} in {self.place((place.start + where[0], *where[1:]))} is "
-                    "too large for 32-bit numbers once scaled: rescale the data, or drop the row"
-                )
-            yield place, values
+        values = self.scaled(piece, copy)
+        if most < math.inf:
+            return values.clip(-most, most)
+        if piece.dtype.kind == "f" and not all_finite(values) and np.isinf(values).any():
+            # Only numbers can, and those have one value each.
+            bad = np.isinf(values)
+            where = self._cell(np.unravel_index(int(bad.argmax()), bad.shape))
+            raise DataError(
+                f"{piece[where]:g} in {self.place((rows[where[0]], *where[1:]))} is "
+                "too large for 32-bit numbers once scaled: rescale the data, or drop the row"
+            )
+        return values
 
     def scaled(self, array: np.ndarray, copy: bool = True) -> np.ndarray:
         """Return (x − shift) / scale of rows of cells, (n, *shape) in float32.

@@ -122,9 +122,8 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         if estimator.bottleneck is None
         else resolve_part(estimator.bottleneck, BOTTLENECKS, "bottleneck")
     )
-    held_out, drawn = schedules.choose_held_out(
-        estimator.training, len(x), _sample_rows(schema.shape), seed
-    )
+    most = _sample_rows(schema.shape)
+    held_out, drawn = schedules.choose_held_out(estimator.training, len(x), most, seed)
     sample = x[torch.from_numpy(drawn)].cpu()
     code_size = defaults.choose_code_size(estimator.code_size, sample, bottleneck, hiding)
     bottleneck = bottleneck.resolved(code_size)
@@ -168,12 +167,13 @@ def _fit(estimator: Autoencoder, X: Any) -> Fitted:
         # The line that calls `fit`.
         warn_of_setbacks(record.setbacks, "Training", training.learning_rate, stacklevel=4)
     if isinstance(module, Ensemble) and not training.folds:
-        watched = x[torch.from_numpy(held_out)] if held_out.any() else sample
-        losses = held_out_losses(module, watched, seed, training.batch_size)
+        unseen = torch.from_numpy(np.flatnonzero(held_out)).to(x.device)
+        watched, of = (x, unseen) if len(unseen) else (sample, None)
+        losses = held_out_losses(module, watched, seed, training.batch_size, of)
         module.sort(trimmed_mean(losses, training.trim))
     chosen = np.flatnonzero(held_out)
     # Drawn, for files are sorted.
-    few = numpy_generator(seed, "vitals").permutation(chosen)[:REBUILT]
+    few = numpy_generator(seed, "vitals").permutation(chosen)[: min(REBUILT, most)]
     codes = in_chunks(module, sample, lambda rows: module.encode(rows).z)
     vitals = measure(module, spec, sample, codes, x[torch.from_numpy(few)].cpu(), learned)
     return Fitted(spec, schema, module, record, chosen, vitals, _of_codes(spec, codes))

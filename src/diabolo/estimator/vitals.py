@@ -18,8 +18,8 @@ from diabolo.layers import layers_of
 from diabolo.random import Noise, torch_generator
 from diabolo.training.scoring import in_chunks
 
-#: Rows that are rebuilt; rows for the gradients; and codes that are decoded at once for what each
-#: unit adds.
+#: Rows that are rebuilt; rows for the gradients, a batch at most; and codes that are decoded at
+#: once for what each unit adds.
 REBUILT, LEARNED, DECODED = 1000, 256, 4096
 
 #: Variance of its mean over the rows from which a unit of a variational code is active
@@ -133,7 +133,7 @@ def measure(
         "shuffled": errors(module.cells, *_shuffled(module, few)).mean(),
         "values": torch.tensor(few[0].numel()),
         "variance": variance,
-        "gradients": _gradients(module, few[:LEARNED]),
+        "gradients": _gradients(module, few[: min(LEARNED, spec.training.batch_size)]),
         "beyond": torch.stack(beyond),
     }
     return Vitals(

@@ -39,7 +39,9 @@ class Training(Part):
         weights, which the data outweigh as they grow; for Muon it is at least 0.3.
     steps : int or "auto"
         Of a run whose `max_epochs` is "auto", which makes whole epochs of them, one at least.
-        "auto" goes by the rows, from 500 to 2,500, and half of that for Muon.
+        "auto" goes by the rows, from 500 to 2,500 (five times as many, up to 5,000, where cells of
+        a table are hidden as missing), and half of that for Muon; there are four epochs at least
+        of up to a million rows, and one of 2.7 million or more.
     averaging : float
         Share of the steps so far over which the weights are averaged for the looks, and for the
         model that is kept; 0 takes those of the moment.
@@ -100,8 +102,7 @@ class Training(Part):
             fits = isinstance(value, kind) and not isinstance(value, bool)
             require(
                 fits and math.isfinite(value) and value >= least,
-                f"{name}={value!r} must be a {'whole ' * whole}number"
-                + (f" ≥ {least:g}" if least >= 0 else "")
+                f"{name}={value!r} must be a {'whole ' * whole}number ≥ {least:g}"
                 + (" or 'auto'" if auto else ""),
             )
 

@@ -77,8 +77,8 @@ def train(
     """
     number = torch.int32 if len(x) < 1 << 31 else torch.int64
     rows = torch.nonzero(~held_out).squeeze(1).to(x.device, number)
-    x_held_out = x[held_out.to(x.device)]
-    watched = len(x_held_out) > 0
+    looked_at = torch.nonzero(held_out).squeeze(1).to(x.device, number)
+    watched = len(looked_at) > 0
     best = _Best(module)
     history: list[dict[str, float]] = []
     stopped = "all epochs done"
@@ -101,7 +101,7 @@ def train(
                 with average.in_place():
                     row = {"epoch": done + 1, "train": _per_value(loss, x)}
                     if watched:
-                        losses = held_out_losses(module, x_held_out, seed, training.batch_size)
+                        losses = held_out_losses(module, x, seed, training.batch_size, looked_at)
                         loss = float(trimmed_mean(losses, training.trim).mean())
                         row["held_out"] = _per_value(loss, x)
                     good = math.isfinite(loss)
@@ -115,6 +115,7 @@ def train(
                 if recovery.times == ATTEMPTS:
                     raise _diverged(loss, done + 1, training, step)
                 recovery.go_back()
+                progress.back(done)
                 rate = training.learning_rate / 2**recovery.times
                 # Anew, for its moments are no numbers either.
                 slower = dataclasses.replace(training, learning_rate=rate)
@@ -181,18 +182,31 @@ def _epoch(
 
 
 @torch.no_grad()
-def held_out_losses(module: Learner, x: torch.Tensor, seed: int, batch_size: int) -> torch.Tensor:
-    """Return the objective of rows x (n, *shape) that were not learned from, (n,) or (n, members).
+def held_out_losses(
+    module: Learner,
+    x: RowsLike,
+    seed: int,
+    batch_size: int,
+    rows: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the objective of rows of x that were not learned from, (n,) or (n, members).
 
     Corruption and penalties belong to what the model is for, so they are part of it; their noise is
     the same at each look, so that looks compare weights and not draws.
+
+    Parameters
+    ----------
+    rows : Tensor of int (n,), optional
+        Which ones, if not all. They are taken from x as they are needed: of large images all of
+        them would be many times what a step needs.
     """
     device = next(module.parameters()).device
     # Not fewer than a batch: some costs are of its mean.
-    pieces = x.split(max(batch_size, chunk_rows(module, device.type)))
+    rows = torch.arange(len(x), device=x.device) if rows is None else rows
+    pieces = rows.split(max(batch_size, chunk_rows(module, device.type)))
     with arithmetic("fp32", device.type):
         losses = [
-            module(piece.to(device), Noise(seed, "held out", i, device=str(device)), False)
+            module(x[piece].to(device), Noise(seed, "held out", i, device=str(device)), False)
             for i, piece in enumerate(pieces)
         ]
     return torch.cat(losses).cpu().double()

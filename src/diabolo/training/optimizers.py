@@ -17,7 +17,7 @@ MOMENTUM = 0.95
 #: Coefficients of its Newton–Schulz iteration X ← a X + (b A + c A²) X, with A = X Xᵀ.
 A, B, C = 3.4445, -4.7750, 2.0315
 
-#: Steps of it. Three bring every singular value above a 65th of the update's norm to between 0.68
+#: Steps of it. Three bring every singular value above a 56th of the update's norm to between 0.68
 #: and 1.2; five also lift smaller ones, for two thirds more time.
 NEWTON_SCHULZ_STEPS = 3
 

@@ -30,6 +30,9 @@ class Progress:
     def epoch(self, row: dict[str, float]) -> None:
         """A line of the history is complete."""
 
+    def back(self, epochs: int) -> None:
+        """So many epochs are done after all: those behind them are repeated."""
+
     def close(self) -> None:
         """Work has ended, well or not."""
 
@@ -45,12 +48,14 @@ class Lines(Progress):
 
     def start(self, epochs: int, rows: int, values: int) -> None:
         self.epochs, self.rows, self.values = epochs, rows, values
-        self.seen, self.began = 0, time.perf_counter()
+        self.seen = self.done = 0
+        self.began = time.perf_counter()
         self.said = self.began - self.every
         self.unsaid: dict[str, float] | None = None
 
     def advance(self, rows: int, loss: torch.Tensor) -> None:
         self.seen += rows
+        self.done += rows
         if time.perf_counter() - self.said > self.latest:
             self._say(f"loss {float(loss) / self.values:.5f}", running=1)
 
@@ -58,6 +63,9 @@ class Lines(Progress):
         self.unsaid = row
         if time.perf_counter() - self.said >= self.every:
             self.close()
+
+    def back(self, epochs: int) -> None:
+        self.done = epochs * self.rows
 
     def close(self) -> None:
         if self.unsaid is not None:
@@ -67,7 +75,7 @@ class Lines(Progress):
     def _say(self, text: str, running: int = 0) -> None:
         self.said = time.perf_counter()
         rate = self.seen / max(self.said - self.began, 1e-9)
-        epoch = "in " * running + f"epoch {(self.seen - running) // self.rows + running}"
+        epoch = "in " * running + f"epoch {(self.done - running) // self.rows + running}"
         print(f"{self.stage}{epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
         self.stream.flush()
 
@@ -77,7 +85,8 @@ class Bar(Progress):
 
     def start(self, epochs: int, rows: int, values: int) -> None:
         self.epochs, self.rows, self.values = epochs, rows, values
-        self.seen, self.began, self.drawn = 0, time.perf_counter(), 0.0
+        self.seen = self.done = 0
+        self.began, self.drawn = time.perf_counter(), 0.0
         self.text = ""
         self.bar = live_bar(self.stage + "epoch {task.fields[epoch]}", "{task.fields[loss]}")
         self.task = self.bar.add_task(
@@ -87,6 +96,7 @@ class Bar(Progress):
 
     def advance(self, rows: int, loss: torch.Tensor) -> None:
         self.seen += rows
+        self.done += rows
         now = time.perf_counter()
         if now - self.drawn < 0.25:
             return
@@ -94,8 +104,8 @@ class Bar(Progress):
         text = self.text or f"loss {float(loss) / self.values:.5f}"
         self.bar.update(
             self.task,
-            completed=self.seen,
-            epoch=f"{self.seen // self.rows}/{self.epochs}",
+            completed=self.done,
+            epoch=f"{self.done // self.rows}/{self.epochs}",
             loss=text,
             rate=f"{self.seen / (now - self.began):,.0f} rows/s",
         )
@@ -103,6 +113,9 @@ class Bar(Progress):
 
     def epoch(self, row: dict[str, float]) -> None:
         self.text = describe(row)
+
+    def back(self, epochs: int) -> None:
+        self.done = epochs * self.rows
 
     def close(self) -> None:
         self.bar.stop()

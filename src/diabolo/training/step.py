@@ -179,8 +179,11 @@ def _weighted(losses: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def shares(losses: torch.Tensor, trim: float, left_out: torch.Tensor | None = None) -> torch.Tensor:
     """Return what each of the losses (n, …) counts in their trimmed mean.
 
-    The shares along the first axis sum to 1, or to 0 where all are left out.
+    The shares along the first axis sum to 1, or to 0 where all are left out. What is no number is
+    as large as can be, and counts where more rows have such a loss than are trimmed.
     """
+    if trim:
+        losses = losses.nan_to_num(nan=torch.inf, posinf=torch.inf)
     if left_out is None:
         if not trim:
             return torch.full_like(losses, 1 / len(losses))

@@ -11,6 +11,7 @@ from diabolo import load
 from diabolo.augmentations import Shift
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks import Plain
+from diabolo.device import arithmetic
 from diabolo.ensemble import Ensemble
 from diabolo.likelihoods import MSE, Bernoulli
 from diabolo.networks import MLP, Conv
@@ -115,6 +116,17 @@ def test_members_see_their_own_noise_and_are_replayed(parts):
         losses = ensemble(x, Noise(2))
     noisy = parts is PARTS["noisy"]
     assert torch.allclose(losses[:, 0], losses[:, 1], rtol=1e-4) != noisy
+
+
+def test_members_convolve_in_the_precision_that_is_said():
+    """As autocast does it: the largest difference to fp32 is that of rounded factors."""
+    x, members = rows(PARTS["conv"][0]), [alone(PARTS["conv"], i) for i in range(3)]
+    ensemble = built(PARTS["conv"])
+    with torch.no_grad(), arithmetic("bf16"):
+        ours, theirs = ensemble.reconstructions(x), [member.reconstruct(x) for member in members]
+    assert torch.equal(ours, torch.stack(theirs))
+    with torch.no_grad():
+        assert 1e-4 < (ours - ensemble.reconstructions(x)).abs().max() < 0.1
 
 
 def test_a_fitted_ensemble_does_what_a_model_does(tmp_path):

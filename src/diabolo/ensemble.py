@@ -1,6 +1,7 @@
-"""Several autoencoders of one make, trained and evaluated in one batched product.
+"""Several autoencoders of one make, trained and evaluated at once.
 
-Members differ in their first weights and in the noise they see; they share each batch of rows.
+Dense layers of all members are one batched product. Members differ in their first weights and in
+the noise they see; they share each batch of rows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.func import functional_call, vmap
 from diabolo.autoencoder import AutoencoderModule
 from diabolo.bottlenecks.heads.base import Code
 from diabolo.cells import Cells
+from diabolo.layers import layers_of
 from diabolo.likelihoods.base import Likelihood
 from diabolo.random import Noise, derive_seed
 
@@ -38,6 +40,9 @@ class Ensemble(nn.Module):
         # One member's structure around the weights of all. It is only ever called with the weights
         # of one member in their place.
         self.stacked = AutoencoderModule(*parts)
+        # Convolutions come one member after the other: in one call they take half as long again,
+        # and autocast does not see them there.
+        self.batched = all(layer.weight.ndim == 2 for layer in layers_of(self.stacked))
         for module in self.stacked.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
                 stack = parameter.new_empty((members, *parameter.shape))
@@ -140,7 +145,14 @@ class Ensemble(nn.Module):
         def member(weights: dict[str, torch.Tensor]) -> torch.Tensor:
             return functional_call(call, weights, arguments)
 
-        return vmap(member, randomness="different")(dict(call.named_parameters()))
+        weights = dict(call.named_parameters())
+        if not self.batched:
+            each = [member({n: p[i] for n, p in weights.items()}) for i in range(self.members)]
+            several = isinstance(each[0], tuple)
+            return (
+                tuple(map(torch.stack, zip(*each, strict=True))) if several else torch.stack(each)
+            )
+        return vmap(member, randomness="different")(weights)
 
     def _first(self, method: str, *arguments: Any) -> Any:
         call = _Call(self.stacked, method)

@@ -46,7 +46,7 @@ class Training(Part):
         Share of the steps so far over which the weights are averaged for the looks, and for the
         model that is kept; 0 takes those of the moment.
     members : int
-        Autoencoders that are trained at once, in one batched product, from different first
+        Autoencoders that are trained at once, dense layers as one product, from different first
         weights. Reconstructions and log-probabilities are means over them, codes those of the one
         with the lowest loss.
     folds : bool

@@ -145,7 +145,7 @@ class Ensemble(nn.Module):
         def member(weights: dict[str, torch.Tensor]) -> torch.Tensor:
             return functional_call(call, weights, arguments)
 
-        weights = dict(call.named_parameters())
+        weights: dict[str, torch.Tensor] = dict(call.named_parameters())
         if not self.batched:
             each = [member({n: p[i] for n, p in weights.items()}) for i in range(self.members)]
             several = isinstance(each[0], tuple)

@@ -116,5 +116,5 @@ def _explanation(options: argparse.Namespace, job: Job) -> str:
         f"code of {CODE_SIZE}, the mirror of it as decoder, ReLU, squared error, Adam at "
         f"{job.learning_rate:g}, batches of {job.batch_size}, {options.rows:,} images, "
         f"{job.epochs} epochs, {options.rounds} round(s) in turns. *images/s* go by the median "
-        "epoch."
+        "epoch. Diabolo's last layer has a bias for each pixel, 783 more weights of 310,958."
     )

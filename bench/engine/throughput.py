@@ -23,8 +23,9 @@ CEILINGS = {
 
 BATCHES = (128, 512)
 
-#: Batch sizes that we would choose ourselves.
-OWN_BATCHES = (512, 1024, 2048)
+#: The batch that we choose ourselves for 60,000 images and up to a million; and those for 4 and 16
+#: million rows.
+OWN_BATCH, LARGER_BATCHES = 512, (1024, 2048)
 
 #: Who takes part.
 COMPARED = (
@@ -41,7 +42,7 @@ COMPARED = (
 #: Peer → how many times its rows a second are asked of Diabolo at a batch of 128.
 AIMS = {"pyod": 2.0, "pythae": 4.0, "skorch": 4.0}
 
-#: The share of the bf16 ceiling that is asked for at the best of our own batch sizes.
+#: The share of the bf16 ceiling that is asked for at our own batch size.
 AIM_SHARE = 0.75
 
 
@@ -86,9 +87,9 @@ def _own_batch(
     options: argparse.Namespace,
     ceiling: float,
 ) -> None:
-    """Measure Diabolo at larger batches, and the share of the bf16 ceiling that it reaches."""
+    """Measure Diabolo at its own batches, and the share of the bf16 ceiling that it reaches."""
     say("throughput, our own batch")
-    jobs = {str(b): Job(epochs=options.epochs, batch_size=b) for b in OWN_BATCHES}
+    jobs = {str(b): Job(epochs=options.epochs, batch_size=b) for b in (OWN_BATCH, *LARGER_BATCHES)}
     functions = {key: partial(PEERS["diabolo"][1], train, job) for key, job in jobs.items()}
     timings = alternate(functions, options.rounds)
     rows = []
@@ -98,11 +99,12 @@ def _own_batch(
         rows.append([key, values["seconds_per_epoch"], values["rows_per_second"], f"{share:.0%}"])
         section.metrics[f"throughput_own_batch{key}_rows_per_second"] = values["rows_per_second"]
         section.metrics[f"throughput_own_batch{key}_bf16_ceiling_share"] = share
-    best = max(section.metrics[f"throughput_own_batch{b}_bf16_ceiling_share"] for b in OWN_BATCHES)
-    section.metrics["throughput_own_batch_best_bf16_ceiling_share"] = best
-    section.aims.append(Aim("share of the bf16 ceiling at our own batch", best, AIM_SHARE))
+    own = section.metrics[f"throughput_own_batch{OWN_BATCH}_bf16_ceiling_share"]
+    section.aims.append(Aim("share of the bf16 ceiling at our own batch", own, AIM_SHARE))
     section.texts += [
-        "### Diabolo at its own batch",
+        "### Diabolo at its own batches",
+        f"{OWN_BATCH} is what it takes for MNIST's 60,000 images, and up to a million rows; the "
+        "others are those for 4 and 16 million. The aim is at the first.",
         table(["batch", "s/epoch", "rows/s", "of the bf16 ceiling"], rows),
     ]
 
@@ -125,8 +127,7 @@ def compare(
     ceiling : float
         GFLOP/s that stand for 100 %.
     """
-    # Six operations per weight and row: multiply and add, forward, and twice that backward.
-    flops = 6 * job.weights(test.shape[1]) * rows
+    flops = job.operations(test.shape[1]) * rows
     epochs = {n: [_median(t.value.epoch_seconds) for t in turns] for n, turns in timings.items()}
     fits = {name: [t.seconds for t in turns] for name, turns in timings.items()}
     columns = {}
@@ -195,6 +196,7 @@ def _explanation(options: argparse.Namespace) -> str:
         f"{options.rounds} round(s) in turns; each figure is the median over rounds, and ratios "
         "are taken within a round. *s/epoch* is the median epoch of a fit; *fit* is the whole call "
         "with everything that it does before and after the epochs. *test error* is the squared "
-        "error summed over the pixels of a test image. *of ceiling* is 6 × weights × rows / s, "
-        "over the fastest matrix product measured below."
+        "error summed over the pixels of a test image. *of ceiling* are the operations of "
+        "the products a second (six a weight and row, less the gradient by the pixels), over the "
+        "fastest matrix product measured below."
     )

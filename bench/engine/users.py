@@ -80,11 +80,11 @@ def keras(x: np.ndarray, sizes: list[int], course: Course, measure: Measure, dev
     library = import_keras()
 
     class Watched(library.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            # On JAX the variables are stale within an epoch, and steps run ahead of Python.
+        def on_epoch_end(self, epoch, logs=None):
+            # Diabolo is watched then too, and to be asked after each batch makes Keras wait for it.
             course.step(lambda: measure(self._reconstruct), self._wait)
 
-        def _wait(self):
+        def _wait(self):  # steps run ahead of Python
             if library.backend.backend() == "jax":
                 self.model.jax_state_sync()
             library.ops.convert_to_numpy(self.model.trainable_variables[-1].value)

@@ -50,6 +50,15 @@ class Job:
         sizes = self.encoder_sizes(columns)
         return 2 * sum(a * b for a, b in itertools.pairwise(sizes))
 
+    def operations(self, columns: int) -> int:
+        """Floating-point operations of the products for a row of a step.
+
+        Multiply and add for each weight: forward, and twice that backward, but for the gradient by
+        the rows themselves, which nobody asks for.
+        """
+        first, second, *_ = self.encoder_sizes(columns)
+        return 6 * self.weights(columns) - 2 * first * second
+
 
 @dataclass
 class Fitted:

@@ -13,8 +13,11 @@ import pytest
 import torch
 from bench.engine import clock, convolutional, data, gpu, growth, onnx_graph, scoring
 from bench.engine import time_to_quality as quality
+from bench.peers import Job
 from bench.sections import Aim, Section, aims_table
 from tests.samples import low_rank
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import engine, peers
 from diabolo import Autoencoder
@@ -264,15 +267,34 @@ def test_the_convolutional_net_halves_the_image_and_comes_back():
     assert decoder(code).shape == (2, 1, 28, 28)
 
 
+def test_the_convolutional_nets_are_the_same():
+    ours = convolutional._ours(np.zeros((8, 28, 28), np.float32), Job((), 30, epochs=1))
+    theirs = nn.Sequential(*convolutional.parts())
+    count = sum(p.numel() for p in theirs.parameters())
+    # Their one bias of the last layer is one for each pixel here.
+    assert ours.model.module_.weights == count - 1 + 28 * 28
+
+
+def test_operations_are_those_that_torch_counts():
+    job = Job((20, 10), 3)
+    net = nn.Sequential(nn.Linear(40, 20), nn.Linear(20, 10), nn.Linear(10, 3), nn.Linear(3, 10))
+    net += nn.Sequential(nn.Linear(10, 20), nn.Linear(20, 40))
+    with FlopCounterMode(display=False) as counter:
+        net(torch.ones(7, 40)).sum().backward()
+    assert counter.get_total_flops() == 7 * job.operations(40)
+
+
 def test_growth_is_told_by_time_a_row_and_bytes_for_a_further_byte():
     sizes = {
         rows: {"fit_seconds": seconds, "fit_bytes": extra + 2 * rows, "data_bytes": rows}
         for rows, seconds, extra in ((10**4, 9.0, 0), (10**5, 1.0, 5e6), (10**6, 15.0, 5e6))
     }
-    assert growth.time_growth(sizes) == pytest.approx(1.5)
+    assert growth.time_growth(sizes, "fit") == pytest.approx(1.5)
     assert growth.memory_slope(sizes, "fit") == pytest.approx(2.0)
     del sizes[10**5], sizes[10**6]
-    assert math.isnan(growth.time_growth(sizes)) and math.isnan(growth.memory_slope(sizes, "fit"))
+    assert math.isnan(growth.time_growth(sizes, "fit")) and math.isnan(
+        growth.memory_slope(sizes, "fit")
+    )
 
 
 def test_growth_measures_a_table_in_its_process():

@@ -152,30 +152,65 @@ def test_blocks_that_overlap_leave_the_process_as_it_was():
     seen, inside, go_on = {}, threading.Event(), threading.Event()
 
     def other():
-        inside.wait()
+        inside.wait(10)
         with arithmetic("fp32", operations=1e6):
             seen["inside"] = torch.get_num_threads()
             go_on.set()
-            first.join()
+            first.join(10)
         seen["afterwards"] = torch.get_num_threads()
 
     def small():
         with arithmetic("fp32", operations=1e6):
             inside.set()
-            go_on.wait()
+            go_on.wait(10)
 
     first, second = (threading.Thread(target=target) for target in (small, other))
     try:
         first.start()
         second.start()
-        second.join()
+        second.join(10)
         third = threading.Thread(target=lambda: seen.update(new=torch.get_num_threads()))
         third.start()
-        third.join()
+        third.join(10)
         assert seen == {"inside": 1, "afterwards": 2, "new": 2}
         assert products_on_a_cpu() == flag
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_thread_keeps_its_own_number():
+    seen = {}
+
+    def worker():
+        torch.set_num_threads(1)
+        with arithmetic("fp32"):
+            seen["inside"] = torch.get_num_threads()
+        seen["afterwards"] = torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with arithmetic("fp32"):
+            thread = threading.Thread(target=worker)
+            thread.start()
+            thread.join(10)
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {"inside": 1, "afterwards": 1}
+
+
+def test_a_block_that_cannot_be_entered_leaves_nothing_behind(monkeypatch):
+    before = products_on_a_cpu(), torch.backends.cudnn.deterministic
+
+    def fails(count):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "set_num_threads", fails)
+    with pytest.raises(KeyboardInterrupt), arithmetic("fp32", operations=1e6):
+        pass
+    assert (products_on_a_cpu(), torch.backends.cudnn.deterministic) == before
 
 
 def test_a_block_in_a_block_gives_back_what_the_outer_one_had():

@@ -87,6 +87,33 @@ def test_torch_does_it_where_that_is_faster():
             assert down(*(of[name] for name in names)).grad_fn is None
 
 
+def test_what_nobody_asks_for_is_not_computed(monkeypatch):
+    of, rest = drawn(8, 6, 3, 3)
+    monkeypatch.setattr(strided, "_kernel_gradient", lambda *_: pytest.fail("computed"))
+    x, small, weight = of["large"], of["small"], of["weight"].detach()
+    torch.autograd.grad(strided._Down.apply(x, weight, None).sum(), x)
+    torch.autograd.grad(strided._Up.apply(small, weight, rest).sum(), small)
+
+
+def test_slopes_of_slopes_by_rows_are_those_of_torch(monkeypatch):
+    """What the contractive penalty learns from: of squared slopes, by the kernel."""
+    of, _ = drawn(8, 7, 3, 3, channels=strided.CHANNELS, dtype=torch.float32)
+    x, weight = of["large"], of["weight"]
+
+    def gradient():
+        _, back = torch.func.vjp(lambda x: down(x, weight, None).float().tanh(), x)
+        (slopes,) = back(torch.ones(of["small"].shape))
+        return torch.autograd.grad(slopes.square().sum(), weight)[0]
+
+    with arithmetic("bf16"):
+        ours = gradient()
+        monkeypatch.setattr(strided, "CHANNELS", 1 << 20)
+        theirs = gradient()
+    exact = gradient()
+    wrong = (theirs - exact).norm() / exact.norm()
+    assert (ours - exact).norm() / exact.norm() < max(0.02, 1.5 * wrong)
+
+
 @pytest.mark.parametrize("penalties", [None, Contractive(1e-3)])
 def test_a_net_learns_as_well_either_way(penalties, monkeypatch):
     X = datasets.load("digits").data[:600]

@@ -134,10 +134,12 @@ class _Flags:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.inside: dict[object, str] = {}
+        self.lock = threading.RLock()
+        #: What each block wants of products, and whether its steps are small, in order of entry.
+        self.inside: dict[object, tuple[str, bool]] = {}
         self.before: list[tuple[Any, str, Any]] = []
         self.threads = 0
+        #: In how many blocks the thread is itself.
         self.own = threading.local()
 
     def enter(self, cpu_products: str, small: bool) -> Callable[[], None]:
@@ -154,30 +156,38 @@ class _Flags:
             # Some of its faster convolutions add in an order that differs from call to call.
             (backends.cudnn, "deterministic", True),
         )
-        block, depth = object(), getattr(self.own, "depth", 0)
-        with self.lock:
-            if not self.inside:
-                self.before = [(owner, name, getattr(owner, name)) for owner, name, _ in values]
-                self.threads = torch.get_num_threads()
-            self.inside[block] = cpu_products
-            for owner, name, value in values:
-                setattr(owner, name, value)
-            # A new thread begins with the number that some other one has set for its small steps.
-            threads = torch.get_num_threads() if depth else self.threads
-            torch.set_num_threads(1 if small else threads)
-        self.own.depth = depth + 1
+        block, own = object(), getattr(self.own, "blocks", 0)
 
         def leave() -> None:
-            self.own.depth = depth
+            self.own.blocks = own
             with self.lock:
                 del self.inside[block]
-                if self.inside:
-                    matmul.fp32_precision = list(self.inside.values())[-1]
-                else:
-                    for owner, name, value in self.before:
-                        setattr(owner, name, value)
-                torch.set_num_threads(threads)
+                try:
+                    if self.inside:
+                        matmul.fp32_precision = list(self.inside.values())[-1][0]
+                    else:
+                        for owner, name, value in self.before:
+                            setattr(owner, name, value)
+                finally:
+                    torch.set_num_threads(threads)
 
+        with self.lock:
+            threads = torch.get_num_threads()
+            if not self.inside:
+                self.before = [(owner, name, getattr(owner, name)) for owner, name, _ in values]
+                self.threads = threads
+            elif not own and any(one for _, one in self.inside.values()):
+                # A new thread begins with the number that another one has set for small steps.
+                threads = self.threads
+            self.inside[block] = (cpu_products, small)
+            self.own.blocks = own + 1
+            try:
+                for owner, name, value in values:
+                    setattr(owner, name, value)
+                torch.set_num_threads(1 if small else threads)
+            except BaseException:
+                leave()
+                raise
         return leave
 
 

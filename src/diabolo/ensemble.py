@@ -1,7 +1,7 @@
 """Several autoencoders of one make, trained and evaluated at once.
 
-Dense layers of all members are one batched product. Members differ in their first weights and in
-the noise they see; they share each batch of rows.
+Where all layers are dense, those of all members are one batched product. Members differ in their
+first weights and in the noise they see; they share each batch of rows.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ class Ensemble(nn.Module):
 
         weights: dict[str, torch.Tensor] = dict(call.named_parameters())
         if not self.batched:
-            each = [member({n: p[i] for n, p in weights.items()}) for i in range(self.members)]
+            # Not by index: each would have a gradient as large as the stack.
+            apart = {name: stack.unbind() for name, stack in weights.items()}
+            each = [member({n: own[i] for n, own in apart.items()}) for i in range(self.members)]
             several = isinstance(each[0], tuple)
             return (
                 tuple(map(torch.stack, zip(*each, strict=True))) if several else torch.stack(each)

@@ -52,7 +52,8 @@ class Rows:
     Raises
     ------
     DataError
-        If a number is too large for 32 bits once scaled, and `most` is no bound.
+        If a number is too large for 32 bits once scaled, and `most` is no bound: here, or where the
+        support is everything and rows are scaled as they are asked for, when it is asked for.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class _Down(torch.autograd.Function):
         ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (g,) = gradients
         back = None
@@ -57,7 +57,8 @@ class _Down(torch.autograd.Function):
             rest = (1 - x.shape[2] % 2, 1 - x.shape[3] % 2)
             back = _Up.apply(g, weight, rest)
         slopes = g.sum(dim=(0, 2, 3)) if ctx.needs_input_grad[2] else None
-        return back, _kernel_gradient(x, g, weight), slopes
+        # The contractive penalty asks for slopes by x alone.
+        return back, _kernel_gradient(x, g, weight) if ctx.needs_input_grad[1] else None, slopes
 
 
 class _Up(torch.autograd.Function):
@@ -70,11 +71,11 @@ class _Up(torch.autograd.Function):
         ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (g,) = gradients
         back = _Down.apply(g, weight, None) if ctx.needs_input_grad[0] else None
-        return back, _kernel_gradient(g, x, weight), None
+        return back, _kernel_gradient(g, x, weight) if ctx.needs_input_grad[1] else None, None
 
 
 def _kernel_gradient(large: Tensor, small: Tensor, weight: Tensor) -> Tensor:

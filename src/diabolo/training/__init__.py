@@ -46,9 +46,9 @@ class Training(Part):
         Share of the steps so far over which the weights are averaged for the looks, and for the
         model that is kept; 0 takes those of the moment.
     members : int
-        Autoencoders that are trained at once, dense layers as one product, from different first
-        weights. Reconstructions and log-probabilities are means over them, codes those of the one
-        with the lowest loss.
+        Autoencoders that are trained at once, in one batched product unless they convolve, from
+        different first weights. Reconstructions and log-probabilities are means over them, codes
+        those of the one with the lowest loss.
     folds : bool
         Each member leaves out a share of the rows of its own, so that for each row there is one
         that never saw it; none is held out from all. What the members say of such rows is what

@@ -180,7 +180,8 @@ def shares(losses: torch.Tensor, trim: float, left_out: torch.Tensor | None = No
     """Return what each of the losses (n, …) counts in their trimmed mean.
 
     The shares along the first axis sum to 1, or to 0 where all are left out. What is no number is
-    as large as can be, and counts where more rows have such a loss than are trimmed.
+    as large as can be, and counts where more rows have such a loss than are trimmed. (Its slopes
+    are no numbers even where it does not count, which is for `Recovery`.)
     """
     if trim:
         losses = losses.nan_to_num(nan=torch.inf, posinf=torch.inf)

@@ -121,6 +121,20 @@ ILLNESSES = [
         [{"training": Training(learning_rate=1e-3)}],
     ),
     (
+        "nothing learned",
+        lambda: datasets.load("digits").data,
+        {"code_size": 3, "training": Training(learning_rate=1.0), "max_epochs": 6},
+        "smaller learning_rate than 1",
+        [{"training": Training(learning_rate=1e-3)}],
+    ),
+    (
+        "diverged",
+        table,
+        {"code_size": 3, "training": Training(learning_rate=1.0), "max_epochs": 3},
+        r"lower learning rate than 1, Training\(learning_rate=0.1\)",
+        [{"training": Training(learning_rate=1e-2)}],
+    ),
+    (
         "identity",
         lambda: table(noise=1.0),
         {"code_size": 10, "hidden": (), "max_epochs": 150},

@@ -53,7 +53,7 @@ def report(section: Section, training_data: str, sizes: dict[int, dict[str, floa
             section.metrics[f"growth_{training_data}_rows{rows}_{key}"] = value
     header = ["rows", "fit, s", "scoring, s", "fit, s a million", "scoring, s a million"]
     section.texts += [f"### {training_data}", table(header, lines)]
-    growth = time_growth(sizes)
+    growth = time_growth(sizes, "fit")
     section.metrics[f"growth_{training_data}_time_per_row_ratio"] = growth
     scoring = sizes.get(MANY, {}).get("scoring_seconds", math.nan)
     section.aims += [

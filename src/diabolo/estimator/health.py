@@ -19,11 +19,15 @@ from diabolo.likelihoods import MSE, Bernoulli, Mixed
 #: none uses is dead.
 USES = 20
 
+#: Error over that of the mean from which training has made things worse; and a learning rate that
+#: is no longer too small, three times what is chosen by itself.
+DIVERGED, HIGH = 2.0, 0.03
+
 #: Why nothing may have been learned, other than too little of everything.
 CAUSES = ("little of the range", "vanishing gradients")
 
 #: Illnesses that `fit` warns of; the others need not be wrong, and `doctor` names them.
-SERIOUS = ("dead units", "dead entries")
+SERIOUS = ("dead units", "dead entries", "diverged")
 
 #: The same, after this many epochs: somebody who asks for fewer is trying something out.
 SERIOUS_LATER, LATER = ("posterior collapse", "identity", "nothing learned"), 5
@@ -65,13 +69,18 @@ def diagnose(
         *_codebook(spec, vitals),
         *_collapse(spec, vitals),
         *_fit(spec, vitals),
-        *_gradients(vitals),
+        *_gradients(spec, vitals),
         *_range(spec, schema, vitals),
     ]
     by_name = {finding.name: finding for finding in found}
     # One cause, one finding.
-    implied = {"posterior collapse": "nothing learned", "nothing learned": "idle units"}
-    found = [f for f in found if f.name not in {implied.get(name) for name in by_name}]
+    implied = {
+        "posterior collapse": ("nothing learned",),
+        "nothing learned": ("idle units",),
+        "diverged": ("idle units", "dead units", "outside the range", "overfitting", *CAUSES),
+    }
+    effects = {effect for name in by_name for effect in implied.get(name, ())}
+    found = [f for f in found if f.name not in effects]
     causes = [by_name[name] for name in CAUSES if name in by_name]
     if causes:
         found = [
@@ -200,14 +209,22 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
             "train on rows that differ",
         )
         return
-    if _learned_nothing(vitals):
+    rate = spec.training.learning_rate
+    if learned > DIVERGED * variance:
+        yield Finding(
+            "diverged",
+            f"reconstructions are farther off than the mean of the data (error {learned:.3g} per "
+            f"value, variance {variance:.3g}), from which training starts",
+            f"pass a lower learning rate than {rate:.2g}, Training(learning_rate={rate / 10:.1g})",
+        )
+    elif _learned_nothing(vitals):
         yield Finding(
             "nothing learned",
             f"reconstructions are no better than the mean of the data (error {learned:.3g} per "
             f"value, variance {variance:.3g})",
             f"pass a larger code_size than {spec.code_size}, max_epochs than {spec.max_epochs}, or "
-            f"learning_rate than {spec.training.learning_rate:.2g}; values that have nothing in "
-            "common cannot be compressed",
+            f"a {'larger' if rate < HIGH else 'smaller'} learning_rate than {rate:.2g}; values "
+            "that have nothing in common cannot be compressed",
         )
     elif (
         spec.code_size >= vitals.values
@@ -236,7 +253,7 @@ def _learned_nothing(vitals: Vitals) -> bool:
     return bool(vitals.learned.mean() > 0.95 * vitals.variance > 0)
 
 
-def _gradients(vitals: Vitals) -> Iterator[Finding]:
+def _gradients(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
     known = np.flatnonzero(np.isfinite(vitals.gradients))
     sizes = vitals.gradients[known]
     if len(sizes) and sizes.max() > 0 and sizes.min() < 1e-4 * sizes.max():
@@ -245,7 +262,9 @@ def _gradients(vitals: Vitals) -> Iterator[Finding]:
             "vanishing gradients",
             f"the gradient in layer {slowest + 1} of {len(vitals.gradients)} is "
             f"{sizes.min() / sizes.max():.1g} times that of the largest, relative to the weights",
-            "pass activation='silu', or fewer layers",
+            "pass activation='silu', or fewer layers"
+            if spec.training.learning_rate < HIGH
+            else f"pass a smaller learning_rate than {spec.training.learning_rate:.2g}",
         )
 
 

@@ -57,7 +57,8 @@ class Lines(Progress):
         self.seen += rows
         self.done += rows
         if time.perf_counter() - self.said > self.latest:
-            self._say(f"loss {float(loss) / self.values:.5f}", running=1)
+            epoch = f"in epoch {(self.done - 1) // self.rows + 1}"
+            self._say(f"loss {float(loss) / self.values:.5f}", epoch)
 
     def epoch(self, row: dict[str, float]) -> None:
         self.unsaid = row
@@ -69,13 +70,12 @@ class Lines(Progress):
 
     def close(self) -> None:
         if self.unsaid is not None:
-            self._say(describe(self.unsaid))
+            self._say(describe(self.unsaid), f"epoch {self.unsaid['epoch']:.0f}")
             self.unsaid = None
 
-    def _say(self, text: str, running: int = 0) -> None:
+    def _say(self, text: str, epoch: str) -> None:
         self.said = time.perf_counter()
         rate = self.seen / max(self.said - self.began, 1e-9)
-        epoch = "in " * running + f"epoch {(self.done - running) // self.rows + running}"
         print(f"{self.stage}{epoch}/{self.epochs}  {text}  {rate:,.0f} rows/s", file=self.stream)
         self.stream.flush()
 

@@ -316,6 +316,12 @@ def test_the_best_weights_survive_a_loss_that_is_not_finite(monkeypatch):
     assert len(calls) == 1 + 1 + ATTEMPTS
 
 
+def test_a_decay_that_turns_weights_round_is_named():
+    x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
+    with pytest.raises(TrainingError, match=r"weight_decay far below 1e\+09"):
+        run(x, held_out, 5, weight_decay=1e9)
+
+
 def test_training_goes_back_where_only_held_out_losses_are_no_numbers(monkeypatch):
     x, held_out = torch.from_numpy(low_rank()), held_out_rows(200, 40)
     real, calls = loop_room.held_out_losses, []

@@ -226,6 +226,13 @@ def _gathered(
 def _diverged(loss: float, epoch: int, training: Training, step: Step) -> TrainingError:
     # A finite loss may leave infinite weights behind.
     what = "weights became infinite" if math.isfinite(loss) else f"loss became {loss}"
+    decay = float(training.weight_decay)
+    # Each step turns the weights round and makes them larger; 3 is the most that is ever chosen.
+    if decay > 3 and training.learning_rate * decay > 2:
+        return TrainingError(
+            f"the {what} in epoch {epoch}: pass a weight_decay far below {decay:g}, for times the "
+            "learning rate it is the share of the weights that each step takes away"
+        )
     return TrainingError(
         f"the {what} in epoch {epoch}: lower the learning rate (it was "
         f"{training.learning_rate:g}, and {step.training.learning_rate:g} at last), or look for "

@@ -19,8 +19,8 @@ from diabolo.likelihoods import MSE, Bernoulli, Mixed
 #: none uses is dead.
 USES = 20
 
-#: Error over that of the mean from which training has made things worse; and a learning rate that
-#: is no longer too small, three times what is chosen by itself.
+#: Error over that of the mean from which training has made things worse, if the learning rate is as
+#: high as this, three times what is chosen by itself; and from which it is not too small.
 DIVERGED, HIGH = 2.0, 0.03
 
 #: Why nothing may have been learned, other than too little of everything.
@@ -210,7 +210,7 @@ def _fit(spec: Spec, vitals: Vitals) -> Iterator[Finding]:
         )
         return
     rate = spec.training.learning_rate
-    if learned > DIVERGED * variance:
+    if rate >= HIGH and learned > DIVERGED * variance:
         yield Finding(
             "diverged",
             f"reconstructions are farther off than the mean of the data (error {learned:.3g} per "

@@ -58,6 +58,23 @@ def same_columns(fitted: tuple[str, ...] | None, names: tuple[str, ...] | None) 
     raise SchemaError("\n".join([*lines, ""]))
 
 
+def same_shape(array: np.ndarray, fitted: tuple[int, ...]) -> None:
+    """Refuse an array (n, …) whose rows are not of the fitted shape, or that has none."""
+    shape = array.shape[1:]
+    if shape != fitted:
+        if len(shape) == len(fitted) == 1:
+            raise SchemaError(
+                f"X has {shape[0]} features, but Autoencoder is expecting {fitted[0]} "
+                "features as input"
+            )
+        raise SchemaError(f"rows have shape {shape}, and the model was fitted on {fitted}")
+    if not len(array):
+        raise DataError(
+            f"Found array with 0 sample(s) (shape={array.shape}) while a minimum of 1 is required: "
+            "there is nothing to do"
+        )
+
+
 def same_units(array: np.ndarray, scaling: str, high: float, top: float, dtype: str) -> None:
     """Refuse pixels in other units than the fitted ones: they would look black or glaring.
 

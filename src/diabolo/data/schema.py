@@ -16,7 +16,14 @@ import numpy as np
 from diabolo.cells import Cells
 from diabolo.data.arrow import as_named
 from diabolo.data.casts import as_dtype, as_numpy, as_tensor, of_each
-from diabolo.data.checks import all_finite, place_of, refuse_non_finite, same_columns, same_units
+from diabolo.data.checks import (
+    all_finite,
+    place_of,
+    refuse_non_finite,
+    same_columns,
+    same_shape,
+    same_units,
+)
 from diabolo.data.columns import Numeric
 from diabolo.data.containers import (
     Unpacked,
@@ -29,7 +36,7 @@ from diabolo.data.containers import (
 from diabolo.data.scaling import SCALINGS, affine, of_values
 from diabolo.data.statistics import Statistics, pieces_of
 from diabolo.data.table import Table
-from diabolo.errors import DataError, SchemaError, SpecError
+from diabolo.errors import DataError, SpecError
 
 KINDS = ("table", "image", "series")
 
@@ -128,7 +135,7 @@ class Schema:
             np.broadcast_to(field, shape).copy()
             for field in affine(scaling, statistics.pooled(kind), data.array.dtype)
         )
-        gaps = _gaps(kind, statistics, hidden)
+        gaps = statistics.gaps(kind, hidden)
         if table is not None:
             gaps = tuple(table.places[j].start for j in gaps)
             shape = (table.width,)
@@ -202,19 +209,7 @@ class Schema:
             left_out = set(self.given or ()) - set(self.names or ())
             same_columns(self.names, tuple(n for n in frame.columns if n not in left_out))
         unpacked = unpack(data, self.names, None if self.table is None else self.table.columns)
-        shape, fitted = unpacked.array.shape[1:], self.low.shape
-        if shape != fitted:
-            if len(shape) == len(fitted) == 1:
-                raise SchemaError(
-                    f"X has {shape[0]} features, but Autoencoder is expecting {fitted[0]} "
-                    "features as input"
-                )
-            raise SchemaError(f"rows have shape {shape}, and the model was fitted on {fitted}")
-        if not len(unpacked.array):
-            raise DataError(
-                f"Found array with 0 sample(s) (shape={unpacked.array.shape}) while a minimum of "
-                "1 is required: there is nothing to do"
-            )
+        same_shape(unpacked.array, self.low.shape)
         top = float(self.scale.flat[0])
         same_units(unpacked.array, self.scaling, float(self.high.max()), top, self.dtypes[0])
         refuse_non_finite(unpacked, missing=self.missing)
@@ -398,12 +393,3 @@ class Schema:
         """Return the cells, in original units, of scaled values (n, *shape)."""
         unscaled = values.astype(np.float64) * self.scale + self.shift
         return unscaled if self.table is None else self.table.collapse(unscaled)
-
-
-def _gaps(kind: str, statistics: Statistics, hidden: bool) -> tuple[int, ...]:
-    """Return the cells along the last axis of a row that may be missing."""
-    lacking = statistics.missing
-    if kind == "table":
-        return tuple(np.flatnonzero(lacking | hidden).tolist())
-    channels = lacking.shape[-1] if lacking.ndim == {"series": 2, "image": 3}[kind] else 1
-    return tuple(range(channels)) if hidden or lacking.any() else ()

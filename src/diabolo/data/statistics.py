@@ -65,6 +65,14 @@ class Statistics:
         """Where some row lacks the value: (*shape) of bool."""
         return self.observed < self.rows
 
+    def gaps(self, kind: str, hidden: bool) -> tuple[int, ...]:
+        """Return the cells along the last axis of a row that may be missing: see `Schema`."""
+        lacking = self.missing
+        if kind == "table":
+            return tuple(np.flatnonzero(lacking | hidden).tolist())
+        channels = lacking.shape[-1] if lacking.ndim == {"series": 2, "image": 3}[kind] else 1
+        return tuple(range(channels)) if hidden or lacking.any() else ()
+
     def pooled(self, kind: str) -> Statistics:
         """Return the statistics over all positions of a channel, to be broadcast to (*shape).
 

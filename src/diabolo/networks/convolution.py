@@ -20,7 +20,7 @@ from torch import nn
 from diabolo.activations import activate
 from diabolo.layers import Layer
 from diabolo.networks.dense import OUTPUT_START, DenseStack
-from diabolo.networks.strided import Kernel, down, up
+from diabolo.networks.strided import Kernel, down, half, rest, up
 from diabolo.random import Noise
 
 #: Height, width and channels.
@@ -32,7 +32,7 @@ class Down(Layer, nn.Conv2d):
 
     def __init__(self, before: Map, after: Map, kernel: Kernel, activation: str):
         super().__init__(
-            before[2], after[2], kernel, stride=2, padding=_half(kernel), dtype=torch.float32
+            before[2], after[2], kernel, stride=2, padding=half(kernel), dtype=torch.float32
         )
         self.inputs, self.outputs = math.prod(before), math.prod(after)
         self.products = _products(before, after, kernel)
@@ -62,7 +62,7 @@ class Up(Layer):
         self.products = _products(after, before, kernel)
         self.activation, self.start = activation, start
         # Two sizes have the same half, s − 1 and s for even s: torch makes the smaller one of it.
-        self.rest = (1 - after[0] % 2, 1 - after[1] % 2)
+        self.rest = rest(*after[:2])
         self.biased = after if per_pixel else (1, 1, after[2])
         shape = (before[2], after[2], *kernel)
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
@@ -163,17 +163,13 @@ class ConvDecoder(nn.Module):
             self.output.bias.copy_(bias.movedim(0, 2).flatten())  # -> (h, w, outputs, c)
 
 
-def _half(kernel: Kernel) -> Kernel:
-    return kernel[0] // 2, kernel[1] // 2
-
-
 def _products(large: Map, small: Map, kernel: Kernel) -> int:
     """Return the products for a row between a map and its half, in either direction.
 
     Those with the padding do not count.
     """
     pairs = [
-        sum(min(size, 2 * i + reach + 1) - max(0, 2 * i - reach) for i in range(half))
-        for size, half, reach in zip(large[:2], small[:2], _half(kernel), strict=True)
+        sum(min(size, 2 * i + reach + 1) - max(0, 2 * i - reach) for i in range(fewer))
+        for size, fewer, reach in zip(large[:2], small[:2], half(kernel), strict=True)
     ]
     return math.prod(pairs) * large[2] * small[2]

@@ -8,6 +8,7 @@ Larger maps and kernels, few channels and fp32 are left to oneDNN, and a GPU's a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -26,51 +27,58 @@ CHANNELS, PLACES, TAPS = 32, 64, 9
 def down(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve x (n, c, h, w) by weight (c', c, k, k'): (n, c', ⌈h/2⌉, ⌈w/2⌉)."""
     if not _gathers(x, weight, -(-x.shape[2] // 2) * -(-x.shape[3] // 2)):
-        return F.conv2d(x, weight, bias, 2, _half(weight))
+        return F.conv2d(x, weight, bias, 2, half(weight.shape[2:]))
     rounded = None if bias is None else bias.to(torch.bfloat16)
     return _Down.apply(x.to(torch.bfloat16), weight.to(torch.bfloat16), rounded)
 
 
-def up(x: Tensor, weight: Tensor, rest: Kernel) -> Tensor:
+def up(x: Tensor, weight: Tensor, more: Kernel) -> Tensor:
     """Apply the adjoint of `down` to x (n, c', ⌈h/2⌉, ⌈w/2⌉): (n, c, h, w).
 
-    Two sizes have the same half, s − 1 and s for even s: `rest` is 0 for one and 1 for the other.
+    Two sizes have the same half, s − 1 and s for even s: `more` is 0 for one and 1 for the other.
     """
     if not _gathers(x, weight, x.shape[2] * x.shape[3]):
-        return F.conv_transpose2d(x, weight, None, 2, _half(weight), rest)
-    return _Up.apply(x.to(torch.bfloat16), weight.to(torch.bfloat16), rest)
+        return F.conv_transpose2d(x, weight, None, 2, half(weight.shape[2:]), more)
+    return _Up.apply(x.to(torch.bfloat16), weight.to(torch.bfloat16), more)
 
 
-class _Down(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(x, weight, bias, 2, _half(weight))
+def half(kernel: Sequence[int]) -> Kernel:
+    """Return how far a kernel reaches from its middle, which is the padding."""
+    return kernel[0] // 2, kernel[1] // 2
+
+
+def rest(height: int, width: int) -> Kernel:
+    """Return which of the two sizes that have the same half this is, on each axis: see `up`."""
+    return 1 - height % 2, 1 - width % 2
+
+
+class _Keeping(torch.autograd.Function):
+    """What needs the map and the kernel again, which come first, for its slopes."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs[:2])
+
+
+class _Down(_Keeping):
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(x, weight, bias, 2, half(weight.shape[2:]))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (g,) = gradients
-        back = None
-        if ctx.needs_input_grad[0]:
-            rest = (1 - x.shape[2] % 2, 1 - x.shape[3] % 2)
-            back = _Up.apply(g, weight, rest)
+        back = _Up.apply(g, weight, rest(*x.shape[2:])) if ctx.needs_input_grad[0] else None
         slopes = g.sum(dim=(0, 2, 3)) if ctx.needs_input_grad[2] else None
         # The contractive penalty asks for slopes by x alone.
         return back, _kernel_gradient(x, g, weight) if ctx.needs_input_grad[1] else None, slopes
 
 
-class _Up(torch.autograd.Function):
+class _Up(_Keeping):
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, rest: Kernel) -> Tensor:
-        return F.conv_transpose2d(x, weight, None, 2, _half(weight), rest)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs[:2])
+    def forward(x: Tensor, weight: Tensor, more: Kernel) -> Tensor:
+        return F.conv_transpose2d(x, weight, None, 2, half(weight.shape[2:]), more)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -83,7 +91,7 @@ class _Up(torch.autograd.Function):
 def _kernel_gradient(large: Tensor, small: Tensor, weight: Tensor) -> Tensor:
     """Return Σ small(n, c', i, j) large(n, c, 2i + a − k//2, 2j + b − k'//2), (c', c, k, k')."""
     _, channels, *kernel = weight.shape
-    vertical, horizontal = _half(weight)
+    vertical, horizontal = half(kernel)
     n, c, h, w = small.shape
     padded = F.pad(  # (n, c, h, w) -> (n, h, w, c), with the rim
         large.permute(0, 2, 3, 1), (0, 0, horizontal, horizontal, vertical, vertical)
@@ -103,7 +111,3 @@ def _gathers(x: Tensor, weight: Tensor, places: int) -> bool:
     if weight.shape[1] < CHANNELS or places > PLACES or weight[0, 0].numel() > TAPS:
         return False
     return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-
-
-def _half(weight: Tensor) -> Kernel:
-    return weight.shape[2] // 2, weight.shape[3] // 2

@@ -37,7 +37,23 @@ class Progress:
         """Work has ended, well or not."""
 
 
-class Lines(Progress):
+class Counting(Progress):
+    """Counts rows: those that were seen, and those of the run that are done."""
+
+    def start(self, epochs: int, rows: int, values: int) -> None:
+        self.epochs, self.rows, self.values = epochs, rows, values
+        self.seen = self.done = 0
+        self.began = time.perf_counter()
+
+    def advance(self, rows: int, loss: torch.Tensor) -> None:
+        self.seen += rows
+        self.done += rows
+
+    def back(self, epochs: int) -> None:
+        self.done = epochs * self.rows
+
+
+class Lines(Counting):
     """Plain lines for pipes and log files: for looks, at most one every `every` seconds; for the
     batch at hand where nothing was said for `latest` seconds; and for the last look.
     """
@@ -47,15 +63,12 @@ class Lines(Progress):
         self.every, self.latest = every, latest
 
     def start(self, epochs: int, rows: int, values: int) -> None:
-        self.epochs, self.rows, self.values = epochs, rows, values
-        self.seen = self.done = 0
-        self.began = time.perf_counter()
+        super().start(epochs, rows, values)
         self.said = self.began - self.every
         self.unsaid: dict[str, float] | None = None
 
     def advance(self, rows: int, loss: torch.Tensor) -> None:
-        self.seen += rows
-        self.done += rows
+        super().advance(rows, loss)
         if time.perf_counter() - self.said > self.latest:
             epoch = f"in epoch {(self.done - 1) // self.rows + 1}"
             self._say(f"loss {float(loss) / self.values:.5f}", epoch)
@@ -64,9 +77,6 @@ class Lines(Progress):
         self.unsaid = row
         if time.perf_counter() - self.said >= self.every:
             self.close()
-
-    def back(self, epochs: int) -> None:
-        self.done = epochs * self.rows
 
     def close(self) -> None:
         if self.unsaid is not None:
@@ -80,14 +90,12 @@ class Lines(Progress):
         self.stream.flush()
 
 
-class Bar(Progress):
+class Bar(Counting):
     """A live bar for terminals, with loss, rows a second and the time left."""
 
     def start(self, epochs: int, rows: int, values: int) -> None:
-        self.epochs, self.rows, self.values = epochs, rows, values
-        self.seen = self.done = 0
-        self.began, self.drawn = time.perf_counter(), 0.0
-        self.text = ""
+        super().start(epochs, rows, values)
+        self.drawn, self.text = 0.0, ""
         self.bar = live_bar(self.stage + "epoch {task.fields[epoch]}", "{task.fields[loss]}")
         self.task = self.bar.add_task(
             "", total=epochs * rows, epoch=f"0/{epochs}", loss="", rate=""
@@ -95,8 +103,7 @@ class Bar(Progress):
         self.bar.start()
 
     def advance(self, rows: int, loss: torch.Tensor) -> None:
-        self.seen += rows
-        self.done += rows
+        super().advance(rows, loss)
         now = time.perf_counter()
         if now - self.drawn < 0.25:
             return
@@ -113,9 +120,6 @@ class Bar(Progress):
 
     def epoch(self, row: dict[str, float]) -> None:
         self.text = describe(row)
-
-    def back(self, epochs: int) -> None:
-        self.done = epochs * self.rows
 
     def close(self) -> None:
         self.bar.stop()
